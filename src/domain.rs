@@ -1,0 +1,5 @@
+//! Values and pure rules. Nothing here is async, knows a protocol or reads a database.
+
+pub mod ctx;
+pub mod ids;
+pub mod room;

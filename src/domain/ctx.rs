@@ -1,0 +1,207 @@
+//! Who calls, when, and until when; and the proofs that a caller may do something.
+//!
+//! Invariant: only this module makes a [`ProjectGrant`] or opens a [`Guarded`] value, so a handler
+//! that forgot to check cannot compile.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::ids::{OrganizationId, ProjectId, UserId};
+use super::permissions::{AccessPatterns, Level, Matrix, Resource, resolve_identity};
+use super::room::Room;
+use crate::error::{Code, Error};
+
+/// Milliseconds since the Unix epoch, from a source that tests can replace.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
+
+impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+    pub fn system() -> Self {
+        Self::from_fn(|| {
+            let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            since_epoch.map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+        })
+    }
+
+    pub fn from_fn(now_ms: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now_ms))
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// An end user, as a token of ours names them.
+#[derive(Debug, Clone)]
+pub struct User {
+    pub id: UserId,
+    /// Free-form JSON that the application put into the token.
+    pub info: Option<serde_json::Map<String, serde_json::Value>>,
+    pub organization_id: OrganizationId,
+    pub rights: UserRights,
+}
+
+#[derive(Debug, Clone)]
+pub enum UserRights {
+    /// An access token: the token alone says what the user may do, room by room.
+    Patterns(AccessPatterns),
+    /// An ID token: each room's own accesses decide, for the user and these groups.
+    Identity { group_ids: Vec<String> },
+}
+
+#[derive(Debug, Clone)]
+pub enum Actor {
+    /// A back end with the project's secret key: it may do everything in the project.
+    Secret,
+    /// A browser with the public key: an anonymous user with the rooms' default accesses.
+    Public,
+    User(Arc<User>),
+}
+
+impl Actor {
+    /// What this actor may do in a room.
+    pub fn rights_in(&self, room: &Room) -> Matrix {
+        match self {
+            Self::Secret => Matrix::FULL,
+            Self::Public => resolve_identity(&room.default_accesses, std::iter::empty(), None),
+            Self::User(user) if user.organization_id != room.organization_id => Matrix::NONE,
+            Self::User(user) => match &user.rights {
+                UserRights::Patterns(patterns) => patterns.matrix_for(room.id.as_str()),
+                UserRights::Identity { group_ids } => {
+                    let groups = group_ids.iter().filter_map(|id| room.groups_accesses.get(id));
+                    let own = room.users_accesses.get(user.id.as_str());
+                    resolve_identity(&room.default_accesses, groups, own)
+                }
+            },
+        }
+    }
+}
+
+/// A credential that was verified.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub project: ProjectId,
+    pub actor: Actor,
+}
+
+/// One call: who makes it, its id in the logs, and when it must have ended.
+#[derive(Debug, Clone)]
+pub struct Ctx {
+    /// Absent only in the few methods that need no credential.
+    pub caller: Option<Caller>,
+    pub request_id: Arc<str>,
+    pub deadline: Option<Instant>,
+    pub clock: Clock,
+}
+
+impl Ctx {
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// Whoever calls, with whatever valid credential.
+    pub fn caller(&self) -> Result<&Caller, Error> {
+        self.caller.as_ref().ok_or_else(missing_credential)
+    }
+
+    /// The caller holds the project's secret key.
+    pub fn require_admin(&self) -> Result<ProjectGrant, Error> {
+        let caller = self.caller()?;
+        match caller.actor {
+            Actor::Secret => Ok(ProjectGrant { project: caller.project.clone() }),
+            Actor::Public => Err(wrong_key()),
+            Actor::User(_) => Err(Error::new(
+                Code::PermissionDenied,
+                "FORBIDDEN",
+                "This call needs a secret key; a user's token does not allow it.",
+            )),
+        }
+    }
+
+    /// Opens a room for a caller who has `level` on `resource` in it. A caller who may not even
+    /// read the room learns nothing, not even that it exists.
+    pub fn open(
+        &self,
+        room: Option<Guarded<Arc<Room>>>,
+        level: Level,
+        resource: Resource,
+    ) -> Result<Arc<Room>, Error> {
+        let caller = self.caller()?;
+        let Some(Guarded(room)) = room else { return Err(room_not_found()) };
+        let rights = caller.actor.rights_in(&room);
+        if !rights.allows(Level::Read, Resource::Room) {
+            return Err(room_not_found());
+        }
+        if !rights.allows(level, resource) {
+            return Err(Error::new(
+                Code::PermissionDenied,
+                "UNAUTHORIZED_ROOM_ACCESS",
+                "The user does not have access to this room",
+            ));
+        }
+        Ok(room)
+    }
+
+    /// The room, if the caller may read it; what lists use to drop what nobody may see.
+    pub fn visible(&self, room: Guarded<Arc<Room>>) -> Option<Arc<Room>> {
+        self.open(Some(room), Level::Read, Resource::Room).ok()
+    }
+}
+
+/// Proof that the caller administers a project.
+#[derive(Debug, Clone)]
+pub struct ProjectGrant {
+    project: ProjectId,
+}
+
+impl ProjectGrant {
+    /// For the program itself: start-up, the command line, jobs.
+    pub fn system(project: ProjectId) -> Self {
+        Self { project }
+    }
+
+    pub fn project(&self) -> &ProjectId {
+        &self.project
+    }
+}
+
+/// A value from the store that nobody has been checked for yet.
+#[derive(Debug, Clone)]
+pub struct Guarded<T>(T);
+
+impl<T> Guarded<T> {
+    pub fn new(value: T) -> Self {
+        Self(value)
+    }
+}
+
+pub fn room_not_found() -> Error {
+    Error::not_found("ROOM_NOT_FOUND", "Room not found.")
+}
+
+pub fn missing_credential() -> Error {
+    Error::new(
+        Code::Unauthenticated,
+        "MISSING_SECRET_KEY",
+        "Missing secret key in authentication header",
+    )
+    .suggest("Please send a secret key or a token as 'Authorization: Bearer ...'.")
+}
+
+pub fn wrong_key() -> Error {
+    Error::new(
+        Code::Unauthenticated,
+        "WRONG_KEY_USED",
+        "Public key instead of the secret key.",
+    )
+    .suggest("Please use your secret key instead of the public key.")
+}

@@ -1,0 +1,99 @@
+//! Identifiers: text that was checked once at the edge and cannot be wrong afterwards.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::Error;
+
+/// Characters (not bytes) that a room, user, group or organization id may have.
+pub const ROOM_ID_CHARS_MAX: usize = 128;
+pub const USER_ID_CHARS_MAX: usize = 128;
+pub const ORGANIZATION_ID_CHARS_MAX: usize = 128;
+/// The organization of everything that names none.
+pub const ORGANIZATION_DEFAULT: &str = "default";
+
+fn check(field: &str, raw: &str, chars_max: usize) -> Result<(), Error> {
+    if raw.is_empty() {
+        return Err(Error::invalid(field, "must not be empty"));
+    }
+    if raw.len() > chars_max {
+        let chars = raw.chars().count();
+        if chars > chars_max {
+            let problem = format!("must be at most {chars_max} characters, got {chars}");
+            return Err(Error::invalid(field, problem));
+        }
+    }
+    check_text(field, raw)
+}
+
+/// PostgreSQL refuses the NUL character in text, so nobody may store one.
+pub fn check_text(field: &str, raw: &str) -> Result<(), Error> {
+    match raw.find('\0') {
+        Some(_) => Err(Error::invalid(field, "must not contain the NUL character")),
+        None => Ok(()),
+    }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $chars_max:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks what a caller sent; `field` names it in the error.
+            pub fn parse(field: &str, raw: &str) -> Result<Self, Error> {
+                check(field, raw, $chars_max)?;
+                Ok(Self(raw.into()))
+            }
+
+            /// Takes what a database or a signed token holds: it was checked when it was written.
+            pub fn trusted(raw: impl Into<Arc<str>>) -> Self {
+                Self(raw.into())
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+id!(
+    /// A project: the tenant that everything belongs to. It leads every key of every table.
+    ProjectId,
+    64
+);
+id!(
+    /// A room, named by the application.
+    RoomId,
+    ROOM_ID_CHARS_MAX
+);
+id!(
+    /// A user of the application, named by the application.
+    UserId,
+    USER_ID_CHARS_MAX
+);
+id!(
+    /// An organization inside a project: rooms and users of one never meet those of another.
+    OrganizationId,
+    ORGANIZATION_ID_CHARS_MAX
+);
+
+impl Default for OrganizationId {
+    fn default() -> Self {
+        Self::trusted(ORGANIZATION_DEFAULT)
+    }
+}

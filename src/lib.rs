@@ -1,0 +1,4 @@
+//! roomd: rooms, presence, storage, comments and tokens behind one schema.
+
+pub mod domain;
+pub mod error;
