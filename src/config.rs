@@ -1,0 +1,107 @@
+//! Everything an operator can set, parsed once into types that cannot be wrong.
+//!
+//! Invariant: nothing outside [`load`] reads the environment or a file to decide how the program
+//! behaves. A flag beats a `ROOMD_*` variable, which beats the file, which beats the default.
+
+mod limits;
+mod load;
+pub mod options;
+mod value;
+
+use std::path::PathBuf;
+
+pub use self::limits::Limits;
+pub use self::load::{ConfigError, Environment, Loaded, Origin, Source, load};
+pub use self::value::{DatabaseUrl, ListenAddress, LogFormat, SigningAlgorithm};
+
+pub const PORT_DEFAULT: u16 = 1153;
+/// The name of the SQLite database in the data folder.
+pub const DATABASE_FILE: &str = "roomd.db";
+
+/// The effective configuration. What each option means and its range stand in
+/// [`options::OPTIONS`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub listen: ListenAddress,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    pub shutdown_grace_ms: u64,
+    pub data_dir: PathBuf,
+    pub database_url: Option<DatabaseUrl>,
+    pub database_connections_max: u32,
+    pub database_timeout_ms: u64,
+    pub group_commit_max: usize,
+    pub room_cache_bytes_max: u64,
+    pub token_ttl_seconds: u64,
+    pub signing_algorithm: SigningAlgorithm,
+    pub signing_key_max_age_days: u64,
+    pub log_format: LogFormat,
+    pub log_filter: String,
+    pub otlp_endpoint: Option<String>,
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: ListenAddress::new("127.0.0.1", PORT_DEFAULT),
+            tls_cert: None,
+            tls_key: None,
+            // Half of the 30 s that Kubernetes gives, so that closing the database fits as well.
+            shutdown_grace_ms: 15_000,
+            data_dir: PathBuf::from("roomd-data"),
+            database_url: None,
+            database_connections_max: 16,
+            database_timeout_ms: 3_000,
+            group_commit_max: 256,
+            room_cache_bytes_max: 64 << 20,
+            token_ttl_seconds: 3_600,
+            signing_algorithm: SigningAlgorithm::Es256,
+            signing_key_max_age_days: 30,
+            log_format: LogFormat::Auto,
+            log_filter: "info".to_owned(),
+            otlp_endpoint: None,
+            limits: Limits::PRODUCTION,
+        }
+    }
+}
+
+impl Config {
+    /// Where the SQLite database is, unless the records are in PostgreSQL.
+    pub fn sqlite_path(&self) -> Option<PathBuf> {
+        match &self.database_url {
+            None => Some(self.data_dir.join(DATABASE_FILE)),
+            Some(url) => url.sqlite_path().map(PathBuf::from),
+        }
+    }
+
+    /// The database as a person may read it.
+    pub fn database_shown(&self) -> String {
+        match (&self.database_url, self.sqlite_path()) {
+            (_, Some(path)) => format!("SQLite, {}", path.display()),
+            (Some(url), None) => format!("PostgreSQL, {url}"),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// What single options cannot know of each other.
+    fn check_together(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => problems.push("option `tls_cert` needs `tls_key` too".to_owned()),
+            (None, Some(_)) => problems.push("option `tls_key` needs `tls_cert` too".to_owned()),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        let (usual, longest) = (self.limits.request_timeout_ms, self.limits.request_timeout_ms_max);
+        if usual > longest {
+            problems.push(format!(
+                "option `request_timeout_ms` ({usual}) must not be above `request_timeout_ms_max` \
+                 ({longest})"
+            ));
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests;
