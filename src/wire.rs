@@ -1,0 +1,4 @@
+//! Protocols: everything between a socket and a typed call.
+
+pub mod listener;
+pub mod tls;
