@@ -1,4 +1,28 @@
-//! Protocols: everything between a socket and a typed call.
+//! The protocols: everything between a socket and a handler.
+//!
+//! Invariant: nothing here knows the store or the bus, and nothing outside knows a protocol.
 
+pub mod admin;
+pub mod body;
+mod call;
+mod connect;
+mod connect_stream;
+pub mod front;
+pub mod grpc;
+mod grpc_front;
+pub mod json;
 pub mod listener;
-pub mod tls;
+pub mod metrics;
+pub mod params;
+mod request_id;
+mod respond;
+mod rest;
+mod routes;
+mod status;
+pub mod table;
+mod twirp;
+
+/// The registration of each service, made by `build.rs`.
+pub mod services {
+    include!(concat!(env!("OUT_DIR"), "/dispatch.rs"));
+}

@@ -1,0 +1,163 @@
+//! The dispatch table (Twirp, Connect, REST) and the gRPC adapters, both over the handler traits.
+
+use std::fmt::Write;
+
+use heck::ToSnakeCase;
+use prost_reflect::{FieldDescriptor, Kind};
+
+use super::handlers;
+use super::model::{Api, Body, Method, Rule, Segment, Service};
+use super::naming;
+
+pub fn generate(api: &Api) -> Result<String, String> {
+    let mut out = String::new();
+    for service in &api.services {
+        registration(api, service, &mut out)?;
+        grpc_adapter(api, service, &mut out);
+    }
+    Ok(out)
+}
+
+/// `add_roomd_v1_room_service(&mut table, &mut grpc, Arc<impl RoomService>)`.
+fn registration(api: &Api, service: &Service, out: &mut String) -> Result<(), String> {
+    let name = service.descriptor.name();
+    let package = service.descriptor.package_name().replace('.', "_");
+    let server = format!(
+        "{}::{}::{}_server::{name}Server",
+        api.root,
+        service.descriptor.package_name().replace('.', "::"),
+        name.to_snake_case()
+    );
+    _ = writeln!(
+        out,
+        "/// Serves `{}` over every protocol.\n\
+         pub fn add_{package}_{}<S: {}::handlers::{}>(\
+         table: &mut crate::wire::table::Table, grpc: &mut crate::wire::grpc::Services, \
+         service: ::std::sync::Arc<S>) {{",
+        service.descriptor.full_name(),
+        name.to_snake_case(),
+        api.root,
+        handlers::path(service),
+    );
+    for method in &service.methods {
+        let handler = method.descriptor.name().to_snake_case();
+        let rules = method.rules.iter().map(|rule| rule_code(method, rule));
+        let rules: String = rules.collect::<Result<_, _>>()?;
+        _ = writeln!(
+            out,
+            "{{ let service = service.clone();\ntable.add::<{}, {}, _, _>({}, vec![{rules}], \
+             move |ctx, request| {{ let service = service.clone(); \
+             async move {{ service.{handler}(&ctx, request).await }} }}); }}",
+            api.message(&method.descriptor.input()),
+            api.message(&method.descriptor.output()),
+            spec_code(service, method),
+        );
+    }
+    _ = writeln!(
+        out,
+        "grpc.add(|limits| {server}::new({name}{package}Grpc(service))\
+         .max_decoding_message_size(limits.message_bytes_max)\
+         .accept_compressed(::tonic::codec::CompressionEncoding::Gzip)\
+         .send_compressed(::tonic::codec::CompressionEncoding::Gzip));\n}}"
+    );
+    Ok(())
+}
+
+fn spec_code(service: &Service, method: &Method) -> String {
+    format!(
+        "&crate::wire::table::MethodSpec {{ service: {:?}, method: {:?}, snake_case: {}, \
+         open: {} }}",
+        service.descriptor.full_name(),
+        method.descriptor.name(),
+        service.snake_case,
+        method.open,
+    )
+}
+
+fn rule_code(method: &Method, rule: &Rule) -> Result<String, String> {
+    let segments: String = rule
+        .segments
+        .iter()
+        .map(|segment| match segment {
+            Segment::Literal(text) => format!("crate::wire::table::Segment::Literal({text:?}),"),
+            Segment::Variable(text) => format!("crate::wire::table::Segment::Variable({text:?}),"),
+        })
+        .collect();
+    let body = match &rule.body {
+        Body::None => "crate::wire::table::Body::None".to_owned(),
+        Body::Whole => "crate::wire::table::Body::Whole".to_owned(),
+        Body::Field(field) => body_field(field)?,
+    };
+    let reply = match (&rule.response_body, method.success) {
+        (_, 204) => "crate::wire::table::Reply::Empty".to_owned(),
+        (Some(field), _) => reply_field(field),
+        (None, _) if is_http_body(&Kind::Message(method.descriptor.output())) => {
+            "crate::wire::table::Reply::Raw(|reply| reply)".to_owned()
+        }
+        (None, _) => "crate::wire::table::Reply::Whole".to_owned(),
+    };
+    Ok(format!(
+        "crate::wire::table::Rule {{ verb: ::http::Method::{}, segments: &[{segments}], \
+         path: {:?}, success: {}, body: {body}, reply: {reply} }},",
+        rule.verb, rule.path, method.success,
+    ))
+}
+
+fn is_http_body(kind: &Kind) -> bool {
+    matches!(kind, Kind::Message(message) if message.full_name() == "google.api.HttpBody")
+}
+
+fn body_field(field: &FieldDescriptor) -> Result<String, String> {
+    let name = naming::of_field(field);
+    if is_http_body(&field.kind()) {
+        return Ok(format!(
+            "crate::wire::table::Body::Raw(|request, content_type, data| request.{name} = \
+             Some(crate::wire::table::http_body(content_type, data)))"
+        ));
+    }
+    Ok(format!("crate::wire::table::Body::Field({:?})", field.json_name()))
+}
+
+fn reply_field(field: &FieldDescriptor) -> String {
+    let name = naming::of_field(field);
+    if is_http_body(&field.kind()) {
+        return format!("crate::wire::table::Reply::Raw(|reply| reply.{name}.unwrap_or_default())");
+    }
+    let write = match (field.is_map(), field.is_list()) {
+        (true, _) => format!("w.map(&reply.{name})"),
+        (_, true) => format!("w.list(&reply.{name})"),
+        _ => format!("w.value(&reply.{name})"),
+    };
+    format!("crate::wire::table::Reply::Field(|reply, w| {write})")
+}
+
+fn grpc_adapter(api: &Api, service: &Service, out: &mut String) {
+    let name = service.descriptor.name();
+    let package = service.descriptor.package_name();
+    let adapter = format!("{name}{}Grpc", package.replace('.', "_"));
+    _ = writeln!(
+        out,
+        "#[allow(non_camel_case_types, reason = \"the name is made of the package's\")]\n\
+         pub struct {adapter}<S>(::std::sync::Arc<S>);\n\
+         #[::tonic::async_trait]\nimpl<S: {root}::handlers::{}> \
+         {root}::{}::{}_server::{name} for {adapter}<S> {{",
+        handlers::path(service),
+        package.replace('.', "::"),
+        name.to_snake_case(),
+        root = api.root,
+    );
+    for method in &service.methods {
+        _ = writeln!(
+            out,
+            "async fn {handler}(&self, request: ::tonic::Request<{}>) \
+             -> Result<::tonic::Response<{}>, ::tonic::Status> {{\n\
+             let service = self.0.clone();\n\
+             crate::wire::grpc::unary(request, |ctx, request| async move {{ \
+             service.{handler}(&ctx, request).await }}).await\n}}",
+            api.message(&method.descriptor.input()),
+            api.message(&method.descriptor.output()),
+            handler = method.descriptor.name().to_snake_case(),
+        );
+    }
+    out.push_str("}\n");
+}

@@ -1,0 +1,127 @@
+//! Bodies: reading a request's whole within its limit, and the one type of a response's.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use crate::error::{Code, Error};
+
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A response's body. The hot path has its bytes in one piece and no box.
+pub enum Body {
+    Full(Option<Bytes>),
+    /// gRPC, gRPC-Web and what axum serves.
+    Stream(tonic::body::Body),
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::Full(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.get_mut() {
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(stream) => {
+                Pin::new(stream).poll_frame(context).map_err(|status| Box::new(status) as BoxError)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_none(),
+            Self::Stream(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Self::Stream(stream) => stream.size_hint(),
+        }
+    }
+}
+
+fn too_large(bytes_max: usize) -> Error {
+    Error::too_large(format!("The body must be at most {bytes_max} bytes."))
+}
+
+/// Reads a body to its end. A `Content-Length` over the limit is refused before a byte is read.
+pub async fn read(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Error> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(too_large(bytes_max));
+    }
+    let Some(first) = next_data(&mut body).await? else { return Ok(Bytes::new()) };
+    if first.len() > bytes_max {
+        return Err(too_large(bytes_max));
+    }
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::from(first);
+    while let Some(data) = next_data(&mut body).await? {
+        if whole.len() + data.len() > bytes_max {
+            return Err(too_large(bytes_max));
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+async fn next_data(body: &mut Incoming) -> Result<Option<Bytes>, Error> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|cause| {
+            Error::new(Code::Canceled, "CANCELED", "The request's body ended early.").because(cause)
+        })?;
+        // Trailers of a request mean nothing to us.
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// Unpacks a body that says that it is packed. The limit holds for what comes out.
+pub fn unpack(body: Bytes, headers: &HeaderMap, bytes_max: usize) -> Result<Bytes, Error> {
+    use std::io::Read;
+    let Some(encoding) = headers.get(http::header::CONTENT_ENCODING) else { return Ok(body) };
+    match encoding.as_bytes() {
+        b"" | b"identity" => Ok(body),
+        b"gzip" => {
+            let mut plain = Vec::new();
+            let limit = bytes_max as u64 + 1;
+            let read = flate2::read::MultiGzDecoder::new(&body[..]).take(limit);
+            let read = std::io::BufReader::new(read).read_to_end(&mut plain);
+            read.map_err(|cause| Error::malformed("The body is not gzip.").because(cause))?;
+            if plain.len() > bytes_max { Err(too_large(bytes_max)) } else { Ok(plain.into()) }
+        }
+        other => Err(Error::new(
+            Code::Unimplemented,
+            "UNSUPPORTED_ENCODING",
+            format!(
+                "Content-Encoding must be gzip or identity, got `{}`.",
+                String::from_utf8_lossy(other)
+            ),
+        )),
+    }
+}

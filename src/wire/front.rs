@@ -1,0 +1,286 @@
+//! The front: one listener's requests to the protocol that each of them speaks.
+//!
+//! Everything that is the same for all protocols happens here: request id, load shedding,
+//! deadline, credential, metrics, CORS. No tonic interceptors and no axum layers, since those
+//! would not run for the other protocols.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method as Verb, Request, Response};
+use hyper::body::Incoming;
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
+use tower_http::cors::{Cors, CorsLayer};
+
+use super::body::Body;
+use super::grpc::Grpc;
+use super::metrics::{Metrics, Protocol};
+use super::routes::{Match, Routes};
+use super::table::{Method, Table};
+use super::{connect, connect_stream, grpc_front, request_id, rest, twirp};
+use crate::auth::Authenticator;
+use crate::config::Limits;
+use crate::domain::ctx::{Clock, Ctx, missing_credential};
+use crate::error::{Code, Error};
+
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the front is made of; `app.rs` puts it together.
+pub struct FrontParts {
+    pub table: Table,
+    pub grpc: Grpc,
+    pub admin: axum::Router,
+    pub authenticator: Authenticator,
+    pub limits: Limits,
+    pub clock: Clock,
+    pub metrics: Metrics,
+}
+
+/// A tower service over hyper's requests. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Front {
+    bare: Bare,
+    /// Only requests with an `Origin` pay for CORS.
+    with_cors: Cors<Bare>,
+}
+
+impl Front {
+    pub fn new(parts: FrontParts) -> Self {
+        let routes = Routes::new(&parts.table);
+        let in_flight = Semaphore::new(parts.limits.requests_in_flight_max);
+        let bare = Bare(Arc::new(State { routes, in_flight, parts }));
+        let with_cors = tower::Layer::layer(&cors(), bare.clone());
+        Self { bare, with_cors }
+    }
+}
+
+/// What browsers need: credentials travel in `Authorization`, never in cookies, so every origin
+/// may call.
+fn cors() -> CorsLayer {
+    let exposed = ["x-request-id", "grpc-status", "grpc-message", "grpc-status-details-bin"];
+    CorsLayer::new()
+        .allow_origin(tower_http::cors::Any)
+        .allow_methods([Verb::GET, Verb::POST, Verb::PUT, Verb::PATCH, Verb::DELETE])
+        .allow_headers(tower_http::cors::AllowHeaders::mirror_request())
+        .expose_headers(exposed.map(HeaderName::from_static))
+        .max_age(Duration::from_hours(2))
+}
+
+impl tower::Service<Request<Incoming>> for Front {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        if request.headers().contains_key(ORIGIN) {
+            return Box::pin(self.with_cors.clone().oneshot(request));
+        }
+        let state = self.bare.0.clone();
+        Box::pin(async move { Ok(state.answer(request).await) })
+    }
+}
+
+/// The front without CORS.
+#[derive(Clone)]
+struct Bare(Arc<State>);
+
+impl tower::Service<Request<Incoming>> for Bare {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let state = self.0.clone();
+        Box::pin(async move { Ok(state.answer(request).await) })
+    }
+}
+
+pub(super) struct State {
+    routes: Routes,
+    in_flight: Semaphore,
+    parts: FrontParts,
+}
+
+/// How far a request has got, for whoever answers it.
+pub(super) struct Exchange<'a> {
+    pub state: &'a State,
+    pub head: &'a Parts,
+    pub request_id: Arc<str>,
+    pub started: Instant,
+}
+
+/// What answered, and how it ended.
+pub(super) struct Answered {
+    pub response: Response<Body>,
+    pub code: tonic::Code,
+}
+
+impl State {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let exchange = Exchange {
+            state: self,
+            head: &head,
+            request_id: request_id::of(&head.headers),
+            started: Instant::now(),
+        };
+        let permit = self.in_flight.try_acquire();
+        let overload = permit.is_err().then(overloaded);
+        let mut response = self.route(&exchange, body, overload).await;
+        if let Ok(value) = HeaderValue::from_str(&exchange.request_id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        response
+    }
+
+    /// `refusal` is answered in the caller's protocol instead of the call.
+    async fn route(
+        &self,
+        exchange: &Exchange<'_>,
+        body: Incoming,
+        refusal: Option<Error>,
+    ) -> Response<Body> {
+        let head = exchange.head;
+        let path = head.uri.path();
+        let content_type = content_type(&head.headers);
+        if content_type.starts_with("application/grpc") {
+            return grpc_front::call(exchange, body, refusal, content_type).await;
+        }
+        if content_type.starts_with("application/connect+") {
+            return connect_stream::call(exchange, body, refusal, content_type).await;
+        }
+        if let Some(rest) = twirp::path(path) {
+            return twirp::call(exchange, rest, body, refusal, content_type).await;
+        }
+        if head.method == Verb::POST
+            && let Some(method) = self.find(path)
+        {
+            return connect::call(exchange, method, body, refusal, content_type).await;
+        }
+        match self.routes.find(&head.method, path) {
+            Match::Found { method, rule, variables } => {
+                let route = rest::Route { method, rule, variables: &variables };
+                rest::call(exchange, &route, body, refusal, content_type).await
+            }
+            Match::WrongVerb(verbs) => rest::wrong_verb(exchange, &verbs),
+            Match::None => self.admin(exchange, body, refusal).await,
+        }
+    }
+
+    /// Health, metrics and documents, by axum.
+    async fn admin(
+        &self,
+        exchange: &Exchange<'_>,
+        body: Incoming,
+        refusal: Option<Error>,
+    ) -> Response<Body> {
+        if let Some(error) = refusal {
+            return rest::refuse(exchange, &error).response;
+        }
+        let mut request = Request::new(axum::body::Body::new(body));
+        *request.method_mut() = exchange.head.method.clone();
+        *request.uri_mut() = exchange.head.uri.clone();
+        let Ok(response) = self.parts.admin.clone().oneshot(request).await;
+        if response.status() == http::StatusCode::NOT_FOUND {
+            return rest::no_route(exchange);
+        }
+        response.map(|body| Body::Stream(tonic::body::Body::new(body)))
+    }
+
+    /// The method of a path `/package.Service/Method`.
+    pub fn find(&self, path: &str) -> Option<&Arc<dyn Method>> {
+        self.parts.table.find(path.strip_prefix('/')?)
+    }
+
+    pub fn table(&self) -> &Table {
+        &self.parts.table
+    }
+
+    pub fn grpc(&self) -> &Grpc {
+        &self.parts.grpc
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.parts.limits
+    }
+}
+
+fn overloaded() -> Error {
+    Error::new(
+        Code::ResourceExhausted,
+        "OVERLOADED",
+        "The server has as many requests in flight as it takes; retry later.",
+    )
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+impl Exchange<'_> {
+    /// Verifies the credential and makes the context of the call.
+    pub async fn context(&self, open: bool, deadline: Instant) -> Result<Ctx, Error> {
+        let parts = &self.state.parts;
+        let caller = if open {
+            None
+        } else {
+            let bearer = bearer(&self.head.headers)?;
+            let caller = parts.authenticator.authenticate(bearer, parts.clock.now_ms()).await?;
+            Some(caller.ok_or_else(missing_credential)?)
+        };
+        Ok(Ctx {
+            caller,
+            request_id: self.request_id.clone(),
+            deadline: Some(deadline),
+            clock: parts.clock.clone(),
+        })
+    }
+
+    /// When the call must have ended: what the caller asked for, within our bounds.
+    pub fn deadline(&self, asked: Option<Duration>) -> Instant {
+        let limits = &self.state.parts.limits;
+        let longest = Duration::from_millis(limits.request_timeout_ms_max);
+        let usual = Duration::from_millis(limits.request_timeout_ms);
+        self.started + asked.map_or(usual, |asked| asked.min(longest))
+    }
+
+    /// Counts the call; every protocol ends here.
+    pub fn finish(
+        &self,
+        protocol: Protocol,
+        method: Option<&dyn Method>,
+        code: tonic::Code,
+    ) {
+        let elapsed = self.started.elapsed();
+        self.state.parts.metrics.observe(protocol, method.map(Method::spec), code, elapsed);
+    }
+}
+
+/// The token of `Authorization: Bearer ...`. Another scheme is an error, not an absence.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    match scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() {
+        true => Ok(Some(token.trim())),
+        false => Err(Error::new(
+            Code::Unauthenticated,
+            "MISSING_SECRET_KEY",
+            "The authorization header must be 'Bearer' and a key or token.",
+        )),
+    }
+}

@@ -1,0 +1,100 @@
+//! The front's side of gRPC and gRPC-Web: deadline, credential and metrics around tonic.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+
+use super::body::Body;
+use super::front::Exchange;
+use super::grpc::{Outcome, Refusal};
+use super::metrics::Protocol;
+use super::status;
+use crate::domain::ctx::Ctx;
+use crate::error::Error;
+
+pub(super) async fn call(
+    exchange: &Exchange<'_>,
+    body: Incoming,
+    refusal: Option<Error>,
+    content_type: &str,
+) -> Response<Body> {
+    let web = content_type.starts_with("application/grpc-web");
+    let protocol = if web { Protocol::GrpcWeb } else { Protocol::Grpc };
+    forward(exchange, body, refusal, protocol, exchange.head.headers.clone()).await
+}
+
+/// Hands a call to tonic, in whatever protocol it came.
+pub(super) async fn forward<B>(
+    exchange: &Exchange<'_>,
+    body: B,
+    refusal: Option<Error>,
+    protocol: Protocol,
+    headers: HeaderMap,
+) -> Response<Body>
+where
+    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<super::body::BoxError>,
+{
+    let method = exchange.state.find(exchange.head.uri.path());
+    // Health, reflection and what does not exist are tonic's own to answer.
+    let open = method.is_none_or(|method| method.spec().open);
+    let context = match refusal {
+        Some(error) => Err(error),
+        None => context(exchange, open, &headers).await,
+    };
+    let outcome = Outcome::default();
+    let mut request = Request::new(body);
+    *request.method_mut() = exchange.head.method.clone();
+    *request.uri_mut() = exchange.head.uri.clone();
+    *request.version_mut() = exchange.head.version;
+    *request.headers_mut() = headers;
+    request.extensions_mut().insert(outcome.clone());
+    match context {
+        Ok(ctx) => _ = request.extensions_mut().insert(ctx),
+        Err(error) => {
+            super::call::log(&error, &exchange.request_id);
+            let refusal = Refusal(status::grpc(&error, &exchange.request_id));
+            request.extensions_mut().insert(refusal);
+        }
+    }
+    let response = exchange.state.grpc().call(request).await;
+    // What tonic refused by itself has its status in the head already.
+    let code = response.headers().get("grpc-status").map_or_else(
+        || outcome.get(),
+        |status| tonic::Code::from_bytes(status.as_bytes()),
+    );
+    exchange.finish(protocol, method.map(AsRef::as_ref), code);
+    response
+}
+
+async fn context(
+    exchange: &Exchange<'_>,
+    open: bool,
+    headers: &HeaderMap,
+) -> Result<Ctx, Error> {
+    exchange.context(open, exchange.deadline(timeout(headers)?)).await
+}
+
+/// `grpc-timeout`: at most eight digits and a unit.
+fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
+    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(parse_timeout);
+    let problem = || Error::invalid("grpc-timeout", "must be 1 to 8 digits and one of HMSmun");
+    parsed.map(Some).ok_or_else(problem)
+}
+
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let fits = (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let amount: u64 = digits.parse().ok().filter(|_| fits)?;
+    Some(match unit {
+        "H" => Duration::from_secs(amount * 3600),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}

@@ -1,0 +1,105 @@
+//! REST, as the `google.api.http` annotations say.
+
+use std::sync::Arc;
+
+use http::header::ALLOW;
+use http::{HeaderValue, Method as Verb, Response};
+use hyper::body::Incoming;
+
+use super::body::{self, Body};
+use super::call;
+use super::front::{Answered, Exchange};
+use super::metrics::Protocol;
+use super::respond;
+use super::status;
+use super::table::{Answer, Input, Method, RestInput};
+use crate::error::{Code, Error};
+
+pub(super) struct Route<'a> {
+    pub method: &'a Arc<dyn Method>,
+    pub rule: usize,
+    pub variables: &'a [&'a str],
+}
+
+pub(super) async fn call(
+    exchange: &Exchange<'_>,
+    route: &Route<'_>,
+    body: Incoming,
+    refusal: Option<Error>,
+    content_type: &str,
+) -> Response<Body> {
+    let outcome = match refusal {
+        Some(error) => Err(error),
+        None => run(exchange, route, body, content_type).await,
+    };
+    let answered = match outcome {
+        Ok(answer) => Answered {
+            response: respond::with(answer.status, &answer.content_type, answer.body),
+            code: tonic::Code::Ok,
+        },
+        Err(error) => refuse(exchange, &error),
+    };
+    exchange.finish(Protocol::Rest, Some(route.method.as_ref()), answered.code);
+    answered.response
+}
+
+async fn run(
+    exchange: &Exchange<'_>,
+    route: &Route<'_>,
+    body: Incoming,
+    content_type: &str,
+) -> Result<Answer, Error> {
+    let deadline = exchange.deadline(None);
+    let ctx = exchange.context(route.method.spec().open, deadline).await?;
+    call::guard(Some(deadline), async {
+        let bytes_max = exchange.state.limits().request_body_bytes_max;
+        let body = body::read(body, bytes_max).await?;
+        let body = body::unpack(body, &exchange.head.headers, bytes_max)?;
+        let input = Input::Rest(RestInput {
+            rule: route.rule,
+            variables: route.variables,
+            query: exchange.head.uri.query(),
+            content_type,
+            body,
+        });
+        route.method.call(ctx, input)?.await
+    })
+    .await
+}
+
+/// An error in the shape that Liveblocks' SDKs read.
+pub(super) fn refuse(exchange: &Exchange<'_>, error: &Error) -> Answered {
+    call::log(error, &exchange.request_id);
+    let rendered = status::rest(error, &exchange.request_id);
+    Answered {
+        response: respond::json(rendered.status, rendered.body),
+        code: status::statuses_of(error.code()).grpc,
+    }
+}
+
+pub(super) fn no_route(exchange: &Exchange<'_>) -> Response<Body> {
+    let head = exchange.head;
+    let error = Error::not_found(
+        "ROUTE_NOT_FOUND",
+        format!("Nothing is served at {} {}.", head.method, head.uri.path()),
+    )
+    .suggest("GET /openapi.json lists every route.");
+    exchange.finish(Protocol::Rest, None, tonic::Code::NotFound);
+    refuse(exchange, &error).response
+}
+
+pub(super) fn wrong_verb(exchange: &Exchange<'_>, verbs: &[&Verb]) -> Response<Body> {
+    let allowed = verbs.iter().map(|verb| verb.as_str()).collect::<Vec<_>>().join(", ");
+    let error = Error::new(
+        Code::Unimplemented,
+        "METHOD_NOT_ALLOWED",
+        format!("{} takes {allowed}, not {}.", exchange.head.uri.path(), exchange.head.method),
+    );
+    exchange.finish(Protocol::Rest, None, tonic::Code::Unimplemented);
+    let mut response = refuse(exchange, &error).response;
+    *response.status_mut() = http::StatusCode::METHOD_NOT_ALLOWED;
+    if let Ok(value) = HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(ALLOW, value);
+    }
+    response
+}

@@ -1,0 +1,277 @@
+//! The dispatch table: every unary method, typed inside and of one type outside.
+//!
+//! `build.rs` generates one line per method that fills it; Twirp, Connect and REST call through it.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::{Method as Verb, StatusCode};
+use prost::Message;
+
+use super::json::{self, JsonMessage, Profile, ReadJson, ReadOptions, WriteJson, Writer};
+use super::params::{self, ParamMessage};
+use crate::domain::ctx::Ctx;
+use crate::error::Error;
+use crate::proto::google::api::HttpBody;
+
+/// What is known of a method without calling it.
+#[derive(Debug)]
+pub struct MethodSpec {
+    pub service: &'static str,
+    pub method: &'static str,
+    /// Whether Twirp and Connect write its JSON in the snake_case profile.
+    pub snake_case: bool,
+    /// Whether it needs no credential.
+    pub open: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Segment {
+    Literal(&'static str),
+    Variable(&'static str),
+}
+
+/// Where a REST body goes.
+pub enum Body<Req> {
+    None,
+    Whole,
+    Field(&'static str),
+    Raw(fn(&mut Req, &str, Bytes)),
+}
+
+/// What a REST reply is made of.
+pub enum Reply<Resp> {
+    Empty,
+    Whole,
+    Field(fn(&Resp, &mut Writer)),
+    Raw(fn(Resp) -> HttpBody),
+}
+
+/// One way to reach a method over REST.
+pub struct Rule<Req, Resp> {
+    pub verb: Verb,
+    pub segments: &'static [Segment],
+    pub path: &'static str,
+    pub success: u16,
+    pub body: Body<Req>,
+    pub reply: Reply<Resp>,
+}
+
+/// A request as it came, for the method to decode.
+pub enum Input<'a> {
+    Json(Bytes, ReadOptions),
+    Proto(Bytes),
+    Rest(RestInput<'a>),
+}
+
+pub struct RestInput<'a> {
+    pub rule: usize,
+    /// The raw text of the path's variables, in order.
+    pub variables: &'a [&'a str],
+    pub query: Option<&'a str>,
+    pub content_type: &'a str,
+    pub body: Bytes,
+}
+
+/// A reply, encoded.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub content_type: Cow<'static, str>,
+    pub body: Bytes,
+}
+
+pub type Call = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>>;
+
+pub trait Method: Send + Sync {
+    fn spec(&self) -> &'static MethodSpec;
+    fn routes(&self) -> Vec<(Verb, &'static [Segment])>;
+
+    /// Decodes at once, so that `Err` here is the body's fault; the future is the handler.
+    fn call(&self, ctx: Ctx, input: Input<'_>) -> Result<Call, Error>;
+}
+
+#[derive(Default)]
+pub struct Table {
+    methods: HashMap<String, Arc<dyn Method>>,
+}
+
+impl Table {
+    /// Called by the generated code, once for each method.
+    pub fn add<Req, Resp, F, Fut>(
+        &mut self,
+        spec: &'static MethodSpec,
+        rules: Vec<Rule<Req, Resp>>,
+        handler: F,
+    ) where
+        Req: Message + JsonMessage + ReadJson + ParamMessage + 'static,
+        Resp: Message + WriteJson + 'static,
+        F: Fn(Ctx, Req) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Resp, Error>> + Send + 'static,
+    {
+        let method = Typed {
+            spec,
+            rules: rules.into(),
+            handler,
+            size: Arc::default(),
+            types: PhantomData::<fn(Req) -> Resp>,
+        };
+        self.methods.insert(format!("{}/{}", spec.service, spec.method), Arc::new(method));
+    }
+
+    /// By `package.Service/Method`.
+    pub fn find(&self, name: &str) -> Option<&Arc<dyn Method>> {
+        self.methods.get(name)
+    }
+
+    pub fn methods(&self) -> impl Iterator<Item = &Arc<dyn Method>> {
+        self.methods.values()
+    }
+
+    pub fn has_service(&self, service: &str) -> bool {
+        self.methods.values().any(|method| method.spec().service == service)
+    }
+}
+
+struct Typed<Req, Resp, F> {
+    spec: &'static MethodSpec,
+    rules: Arc<[Rule<Req, Resp>]>,
+    handler: F,
+    /// The size of the last JSON reply: the guess for the next one's buffer.
+    size: Arc<AtomicUsize>,
+    types: PhantomData<fn(Req) -> Resp>,
+}
+
+impl<Req, Resp, F, Fut> Method for Typed<Req, Resp, F>
+where
+    Req: Message + JsonMessage + ReadJson + ParamMessage + 'static,
+    Resp: Message + WriteJson + 'static,
+    F: Fn(Ctx, Req) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Resp, Error>> + Send + 'static,
+{
+    fn spec(&self) -> &'static MethodSpec {
+        self.spec
+    }
+
+    fn routes(&self) -> Vec<(Verb, &'static [Segment])> {
+        self.rules.iter().map(|rule| (rule.verb.clone(), rule.segments)).collect()
+    }
+
+    fn call(&self, ctx: Ctx, input: Input<'_>) -> Result<Call, Error> {
+        match input {
+            Input::Proto(body) => {
+                let request = Req::decode(body).map_err(malformed_proto)?;
+                let reply = (self.handler)(ctx, request);
+                Ok(Box::pin(async move { Ok(proto_answer(&reply.await?)) }))
+            }
+            Input::Json(body, options) => {
+                let request = json::parse(&body, options)?;
+                let reply = (self.handler)(ctx, request);
+                let snake_case = self.spec.snake_case;
+                let profile = if snake_case { Profile::SnakeCase } else { Profile::Canonical };
+                let size = self.size.clone();
+                Ok(Box::pin(async move {
+                    let reply = reply.await?;
+                    Ok(json_answer(StatusCode::OK, profile, &size, |w| reply.write_json(w)))
+                }))
+            }
+            Input::Rest(input) => {
+                let index = input.rule;
+                let Some(rule) = self.rules.get(index) else {
+                    return Err(Error::internal("a route without a rule"));
+                };
+                let reply = (self.handler)(ctx, decode_rest(rule, &input)?);
+                let (rules, size) = (self.rules.clone(), self.size.clone());
+                Ok(Box::pin(async move { Ok(rest_answer(&rules[index], reply.await?, &size)) }))
+            }
+        }
+    }
+}
+
+fn malformed_proto(cause: prost::DecodeError) -> Error {
+    Error::malformed("The body is not a valid protobuf message.").because(cause)
+}
+
+fn proto_answer(reply: &impl Message) -> Answer {
+    Answer {
+        status: StatusCode::OK,
+        content_type: Cow::Borrowed("application/protobuf"),
+        body: reply.encode_to_vec().into(),
+    }
+}
+
+fn json_answer(
+    status: StatusCode,
+    profile: Profile,
+    size: &AtomicUsize,
+    write: impl FnOnce(&mut Writer),
+) -> Answer {
+    // A little more than last time, so that replies which differ slightly do not grow the buffer.
+    let mut w = Writer::new(profile, size.load(Ordering::Relaxed) + 64);
+    write(&mut w);
+    let body = w.finish();
+    size.store(body.len(), Ordering::Relaxed);
+    Answer { status, content_type: Cow::Borrowed("application/json"), body }
+}
+
+fn decode_rest<Req, Resp>(
+    rule: &Rule<Req, Resp>,
+    input: &RestInput<'_>,
+) -> Result<Req, Error>
+where
+    Req: JsonMessage + ReadJson + ParamMessage,
+{
+    let options = ReadOptions { required: true, ..ReadOptions::default() };
+    // SDKs send some POSTs without a body where all of its fields are optional.
+    let body = if input.body.is_empty() { &Bytes::from_static(b"{}") } else { &input.body };
+    let mut request = match &rule.body {
+        Body::None | Body::Raw(_) => Req::default(),
+        Body::Whole => json::parse(body, options)?,
+        Body::Field(name) if input.body.is_empty() => return Err(Error::missing(name)),
+        Body::Field(name) => json::parse_field(name, body, options)?,
+    };
+    if let Body::Raw(set) = rule.body {
+        set(&mut request, input.content_type, input.body.clone());
+    }
+    if let Some(query) = input.query {
+        params::apply_query(&mut request, query)?;
+    }
+    // The path comes last: nothing in a body or query may redirect a call.
+    let names = rule.segments.iter().filter_map(|segment| match segment {
+        Segment::Variable(name) => Some(*name),
+        Segment::Literal(_) => None,
+    });
+    for (name, raw) in names.zip(input.variables) {
+        params::apply(&mut request, name, &params::decode(raw)?)?;
+    }
+    Ok(request)
+}
+
+fn rest_answer<Req, Resp: WriteJson>(
+    rule: &Rule<Req, Resp>,
+    reply: Resp,
+    size: &AtomicUsize,
+) -> Answer {
+    let status = StatusCode::from_u16(rule.success).unwrap_or(StatusCode::OK);
+    let profile = Profile::Canonical;
+    match &rule.reply {
+        Reply::Empty => Answer { status, content_type: Cow::Borrowed(""), body: Bytes::new() },
+        Reply::Whole => json_answer(status, profile, size, |w| reply.write_json(w)),
+        Reply::Field(write) => json_answer(status, profile, size, |w| write(&reply, w)),
+        Reply::Raw(raw) => {
+            let HttpBody { content_type, data, .. } = raw(reply);
+            Answer { status, content_type: Cow::Owned(content_type), body: data }
+        }
+    }
+}
+
+/// Used by the generated code for raw request bodies.
+pub fn http_body(content_type: &str, data: Bytes) -> HttpBody {
+    HttpBody { content_type: content_type.to_owned(), data, extensions: Vec::new() }
+}
