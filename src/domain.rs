@@ -2,4 +2,7 @@
 
 pub mod ctx;
 pub mod ids;
+pub mod metadata;
+pub mod permissions;
 pub mod room;
+mod text;

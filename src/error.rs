@@ -73,7 +73,14 @@ impl Error {
     /// `reason` is the machine-readable word of the public API, such as `ROOM_NOT_FOUND`.
     pub fn new(code: Code, reason: &'static str, public: impl Into<Cow<'static, str>>) -> Self {
         let public = public.into();
-        Self(Box::new(Inner { code, reason, public, suggestion: None, fields: Vec::new(), cause: None }))
+        Self(Box::new(Inner {
+            code,
+            reason,
+            public,
+            suggestion: None,
+            fields: Vec::new(),
+            cause: None,
+        }))
     }
 
     /// A field of the request breaks a rule. The text names the field, the limit and what came.

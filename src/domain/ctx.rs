@@ -198,10 +198,6 @@ pub fn missing_credential() -> Error {
 }
 
 pub fn wrong_key() -> Error {
-    Error::new(
-        Code::Unauthenticated,
-        "WRONG_KEY_USED",
-        "Public key instead of the secret key.",
-    )
-    .suggest("Please use your secret key instead of the public key.")
+    Error::new(Code::Unauthenticated, "WRONG_KEY_USED", "Public key instead of the secret key.")
+        .suggest("Please use your secret key instead of the public key.")
 }
