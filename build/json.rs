@@ -72,7 +72,8 @@ fn writer(api: &Api, message: &MessageDescriptor, out: &mut String) -> Result<()
     let path = api.message(message);
     _ = writeln!(out, "impl crate::wire::json::WriteJson for {path} {{");
     _ = writeln!(out, "fn write_json(&self, w: &mut crate::wire::json::Writer) {{");
-    _ = writeln!(out, "let mut object = w.object();");
+    let mutable = if message.fields().len() == 0 { "" } else { "mut " };
+    _ = writeln!(out, "let {mutable}object = w.object();");
     for field in message.fields() {
         if let Kind::Message(found) = field.kind()
             && found.full_name() == "google.protobuf.Any"
@@ -151,7 +152,7 @@ fn reader(api: &Api, message: &MessageDescriptor, out: &mut String) {
         "impl crate::wire::json::JsonMessage for {path} {{\n\
          const NAME: &'static str = \"{}\";\n\
          const REQUIRED: &'static [(usize, &'static str)] = &[{required}];\n\
-         fn index_of(name: &str) -> Option<usize> {{\nSome(match name {{",
+         fn index_of(name: &str) -> Option<usize> {{\nmatch name {{",
         message.name(),
     );
     for (index, field) in fields.iter().enumerate() {
@@ -160,11 +161,11 @@ fn reader(api: &Api, message: &MessageDescriptor, out: &mut String) {
             true => format!("\"{camel}\""),
             false => format!("\"{camel}\" | \"{snake}\""),
         };
-        _ = writeln!(out, "{names} => {index},");
+        _ = writeln!(out, "{names} => Some({index}),");
     }
     _ = writeln!(
         out,
-        "_ => return None,\n}})\n}}\n\
+        "_ => None,\n}}\n}}\n\
          fn read_field<'de, A: ::serde::de::MapAccess<'de>>(&mut self, index: usize, \
          map: &mut A, options: crate::wire::json::ReadOptions) -> Result<(), A::Error> {{\n\
          match index {{"

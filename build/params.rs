@@ -38,7 +38,7 @@ fn setters(api: &Api, message: &MessageDescriptor) -> String {
         "impl {params}::ParamMessage for {path} {{\n\
          fn set_field(&mut self, name: &str, rest: Option<&str>, raw: &str) \
          -> Result<bool, {params}::ParamError> {{\n\
-         match name {{\n"
+         _ = (rest, raw);\nmatch name {{\n"
     );
     for field in message.fields() {
         // A member of a oneof, a raw body or another repeated message has no form as a parameter.
@@ -60,13 +60,13 @@ fn setters(api: &Api, message: &MessageDescriptor) -> String {
         let set = match field.kind().as_enum() {
             Some(found) => {
                 let kind = naming::enumeration(api.root, found);
-                format!("{params}::set_enum::<{kind}, _>(&mut self.{target}, rest, raw)?")
+                format!("{params}::set_enum::<{kind}, _>(&mut self.{target}, rest, raw)")
             }
-            None => format!("{params}::Param::set(&mut self.{target}, rest, raw)?"),
+            None => format!("{params}::Param::set(&mut self.{target}, rest, raw)"),
         };
-        _ = writeln!(out, "{names} => {set},");
+        _ = writeln!(out, "{names} => {set}.map(|()| true),");
     }
-    out.push_str("_ => { _ = (rest, raw); return Ok(false); }\n}\nOk(true)\n}\n}\n");
+    out.push_str("_ => Ok(false),\n}\n}\n}\n");
     _ = writeln!(
         out,
         "impl {params}::Param for {path} {{\n\

@@ -1,6 +1,8 @@
 //! roomd: rooms, presence, storage, comments and tokens behind one schema.
 
+pub mod auth;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod proto;
 pub mod wire;

@@ -20,6 +20,13 @@ pub enum Body {
     Stream(tonic::body::Body),
 }
 
+/// What a CORS preflight is answered with.
+impl Default for Body {
+    fn default() -> Self {
+        Self::Full(None)
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         Self::Full(Some(bytes).filter(|bytes| !bytes.is_empty()))

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tonic::Code as Grpc;
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
-use crate::error::{Code, Error};
+use crate::error::{self, Code, Error};
 
 /// What a code is called and which HTTP status it has, protocol by protocol.
 pub struct Statuses {
@@ -96,10 +96,10 @@ pub fn grpc(error: &Error, request_id: &str) -> tonic::Status {
     let info = [("request_id".to_owned(), request_id.to_owned())];
     let mut details = ErrorDetails::with_error_info(error.reason(), "roomd", info);
     if !error.fields().is_empty() {
-        let violations = error.fields().iter();
-        details.set_bad_request(
-            violations.map(|found| FieldViolation::new(&found.field, &found.problem)).collect(),
-        );
+        let violation = |found: &error::FieldViolation| {
+            FieldViolation::new(&found.field, &found.problem)
+        };
+        details.set_bad_request(error.fields().iter().map(violation).collect::<Vec<_>>());
     }
     let code = statuses_of(error.code()).grpc;
     tonic::Status::with_error_details(code, message(error, request_id), details)
