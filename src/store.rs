@@ -1,0 +1,136 @@
+//! SQL, on SQLite or PostgreSQL, from one text. It knows values and rules of `domain`, no protocol.
+//!
+//! Invariants: an answered write is durable; a read never sees less than an answered write; every
+//! statement names its project, but for what belongs to the deployment as a whole.
+//!
+//! One file per noun. To add a noun: a migration in both folders (a test compares them), a file
+//! here, cases in `tests/it/store_*.rs`, which run on both databases.
+
+mod api_key;
+mod db;
+mod deployment_secret;
+mod fault;
+mod open;
+mod options;
+mod project;
+mod room;
+mod room_cache;
+mod room_row;
+mod signing_key;
+mod transact;
+mod writer;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio_util::task::TaskTracker;
+
+pub use api_key::{ApiKey, ApiKeyKind};
+pub use options::{DatabaseOptions, GROUP_COMMIT_MAX, ROOM_CACHE_BYTES_MAX, Target};
+pub use project::Project;
+pub use room::{Inserted, Moved, Renamed};
+pub use signing_key::{SigningAlgorithm, SigningKey};
+
+use crate::error::Error;
+use db::{Db, on_db};
+use room_cache::RoomCache;
+use writer::Writer;
+
+/// A ping that takes longer than this means "not ready".
+const PING_TIMEOUT_MS: u64 = 2_000;
+
+/// The handle to the database; clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// All reads, and PostgreSQL's writes.
+    db: Db,
+    /// SQLite's writes.
+    writer: Option<Writer>,
+    cache: Arc<RoomCache>,
+    /// PostgreSQL's transactions, which outlive callers that go away.
+    tasks: TaskTracker,
+    /// Longer than any statement may take: only a connection that died silently gets there.
+    call_timeout: Duration,
+}
+
+/// For `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PoolStats {
+    /// Open connections, idle ones included; SQLite's writer is not among them.
+    pub size: u32,
+    pub idle: u32,
+    /// SQLite only: writes that wait for the writer.
+    pub writer_queue_len: usize,
+    /// SQLite only: commits so far, and the writes that they held.
+    pub group_commits: u64,
+    pub grouped_writes: u64,
+}
+
+impl Store {
+    /// Opens the database, and brings its schema up to date under a lock, so that any number of
+    /// processes may start at once.
+    pub async fn open(options: DatabaseOptions) -> Result<Self, Error> {
+        open::open(options).await
+    }
+
+    /// Whether the database answers, for readiness. Quick either way.
+    pub async fn ping(&self) -> Result<(), Error> {
+        const PING: &str = "SELECT name FROM deployment_secret LIMIT 1";
+        let ask = async {
+            on_db!(&self.inner.db, |c| sqlx::query(PING).fetch_optional(c).await.map(drop))
+        };
+        match tokio::time::timeout(Duration::from_millis(PING_TIMEOUT_MS), ask).await {
+            Ok(answer) => answer.map_err(|error| fault::on("deployment_secret")(error).into()),
+            Err(_) => Err(fault::unreachable("the ping took too long")),
+        }
+    }
+
+    pub fn kind(&self) -> &'static str {
+        match self.inner.db {
+            Db::Sqlite(_) => "sqlite",
+            Db::Postgres(_) => "postgres",
+        }
+    }
+
+    pub fn pool_stats(&self) -> PoolStats {
+        let (size, idle) = on_db!(&self.inner.db, |pool| (pool.size(), pool.num_idle()));
+        let mut stats =
+            PoolStats { size, idle: u32::try_from(idle).unwrap_or(size), ..PoolStats::default() };
+        if let Some(writer) = &self.inner.writer {
+            stats.writer_queue_len = writer.queue_len();
+            stats.group_commits = writer.counts().groups.load(Ordering::Relaxed);
+            stats.grouped_writes = writer.counts().writes.load(Ordering::Relaxed);
+        }
+        stats
+    }
+
+    /// Waits for the writes that were begun, then closes every connection. Calls that come later
+    /// are told that the database is not reachable.
+    pub async fn close(&self) {
+        if let Some(writer) = &self.inner.writer {
+            writer.close().await;
+        }
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        on_db!(&self.inner.db, |pool| pool.close().await);
+    }
+
+    /// Runs one reading statement, about `table`, within the time that a call may take.
+    async fn read<T>(
+        &self,
+        table: &'static str,
+        statement: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(self.inner.call_timeout, statement).await {
+            Ok(answer) => answer.map_err(|error| fault::on(table)(error).into()),
+            Err(_) => Err(fault::unreachable(format!("table `{table}`: no answer in time"))),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Named transactions. The closure may run twice, so nothing but SQL belongs into it.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sqlx::PgPool;
+use tokio::sync::oneshot;
+
+use super::Store;
+use super::db::{Conn, Db, Tx};
+use super::fault::{self, Fault, on};
+use super::room_cache::Touched;
+use super::writer::{Job, Ran};
+use crate::error::Error;
+
+/// Runs of one transaction before its caller is told that others keep winning.
+const ATTEMPTS_MAX: u32 = 10;
+const BACKOFF_FIRST_MS: u64 = 2;
+const BACKOFF_MS_MAX: u64 = 200;
+
+/// A transaction's text: `args` is lent to it, since it may need it again.
+pub(super) trait Body<A, T>:
+    for<'a> Fn(&'a mut Tx, &'a A) -> BoxFuture<'a, Result<T, Fault>> + Send + Sync + 'static
+{
+}
+impl<A, T, F> Body<A, T> for F where
+    F: for<'a> Fn(&'a mut Tx, &'a A) -> BoxFuture<'a, Result<T, Fault>> + Send + Sync + 'static
+{
+}
+
+impl Store {
+    /// Cancel safe: once it was polled, the transaction runs to its end even if the caller goes
+    /// away, and `touched` leaves the cache after the commit and before the answer.
+    pub(super) async fn transact<A, T>(
+        &self,
+        name: &'static str,
+        touched: Touched,
+        args: A,
+        body: impl Body<A, T>,
+    ) -> Result<T, Error>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let outcome = match (&self.inner.db, &self.inner.writer) {
+            (Db::Sqlite(_), Some(writer)) => {
+                let (reply, answer) = oneshot::channel();
+                let job = SqliteJob { name, args, body, outcome: None, reply, touched };
+                writer.submit(Box::new(job)).await?;
+                answer.await.map_err(|_| fault::unreachable("the writer was closed"))?
+            }
+            (Db::Sqlite(_), None) => Err(Fault::Rule(fault::unreachable("there is no writer"))),
+            (Db::Postgres(pool), _) => {
+                let (pool, limit) = (pool.clone(), self.inner.call_timeout);
+                let run = async move {
+                    let outcome = run_postgres(&pool, name, limit, &args, &body).await;
+                    drop(touched);
+                    outcome
+                };
+                let task = self.inner.tasks.spawn(run);
+                task.await.map_err(|error| Error::internal(format!("{name}: {error}")))?
+            }
+        };
+        outcome.map_err(Error::from)
+    }
+}
+
+struct SqliteJob<A, T, F> {
+    name: &'static str,
+    args: A,
+    body: F,
+    outcome: Option<Result<T, Fault>>,
+    reply: oneshot::Sender<Result<T, Fault>>,
+    touched: Touched,
+}
+
+impl<A, T, F> Job for SqliteJob<A, T, F>
+where
+    A: Send + Sync + 'static,
+    T: Send + 'static,
+    F: Body<A, T>,
+{
+    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> BoxFuture<'a, Ran> {
+        Box::pin(async move {
+            tx.take_wrote();
+            let run = AssertUnwindSafe(async { (self.body)(tx, &self.args).await });
+            let outcome = run.catch_unwind().await.unwrap_or_else(|_| {
+                Err(Fault::Rule(Error::internal(format!("{} panicked", self.name))))
+            });
+            let wrote = tx.take_wrote();
+            let ran = match &outcome {
+                Ok(_) => Ran::Clean,
+                Err(Fault::Rule(_)) if !wrote => Ran::Clean,
+                // A failed statement may have undone more than itself (a full disk does), so
+                // even one that wrote nothing makes the group start over.
+                Err(_) => Ran::Dirty,
+            };
+            self.outcome = Some(outcome);
+            ran
+        })
+    }
+
+    fn answer(self: Box<Self>, failed: Option<Error>) {
+        let Self { outcome, reply, touched, name, .. } = *self;
+        drop(touched);
+        let answer = match (failed, outcome) {
+            (Some(error), _) => Err(Fault::Rule(error)),
+            (None, Some(outcome)) => outcome,
+            (None, None) => Err(Fault::Rule(Error::internal(format!("{name} did not run")))),
+        };
+        // The caller may have gone away; what it wrote stays.
+        drop(reply.send(answer));
+    }
+}
+
+async fn run_postgres<A, T>(
+    pool: &PgPool,
+    name: &'static str,
+    limit: Duration,
+    args: &A,
+    body: &impl Body<A, T>,
+) -> Result<T, Fault> {
+    let mut attempt = 1;
+    loop {
+        let once = tokio::time::timeout(limit, run_postgres_once(pool, args, body));
+        let outcome = match once.await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Fault::Rule(fault::unreachable(format!("{name} took over {limit:?}")))),
+        };
+        match outcome {
+            Err(fault) if fault.is_conflict() && attempt < ATTEMPTS_MAX => {
+                tracing::debug!(name, attempt, ?fault, "transaction lost a race, running it again");
+                tokio::time::sleep(backoff(attempt)).await;
+                attempt += 1;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// `READ COMMITTED`: closures lock the rows that they read before they write them, which loses
+/// nothing and makes a crowd queue up, where `SERIALIZABLE` would abort most of it again and again.
+async fn run_postgres_once<A, T>(
+    pool: &PgPool,
+    args: &A,
+    body: &impl Body<A, T>,
+) -> Result<T, Fault> {
+    let mut tx = Tx::new(Conn::Postgres(pool.begin().await.map_err(on("(transaction)"))?));
+    // An error drops `tx`, which rolls back.
+    let value = body(&mut tx, args).await?;
+    if let Conn::Postgres(transaction) = tx.into_conn() {
+        transaction.commit().await.map_err(on("(transaction)"))?;
+    }
+    Ok(value)
+}
+
+/// Exponential with full jitter, so that those who collided do not collide again in step.
+fn backoff(attempt: u32) -> Duration {
+    let cap_ms = BACKOFF_MS_MAX.min(BACKOFF_FIRST_MS << attempt.min(16));
+    let mut random = [0; 8];
+    // Without randomness the pause is merely the longest one.
+    let share = match aws_lc_rs::rand::fill(&mut random) {
+        Ok(()) => u64::from_le_bytes(random) % (cap_ms + 1),
+        Err(_) => cap_ms,
+    };
+    Duration::from_millis(share)
+}

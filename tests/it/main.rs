@@ -1,0 +1,5 @@
+//! The integration tests, in one binary. One file per subject.
+
+mod databases;
+mod store_keys;
+mod store_schema;
