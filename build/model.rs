@@ -57,7 +57,8 @@ impl Api {
             services: services.map(|service| read_service(pool, service)).collect::<Result<_, _>>()?,
             messages: pool
                 .all_messages()
-                .filter(|message| ours(message.package_name()) && !message.is_map_entry())
+                .filter(|message| ours(message.package_name()) || is_raw_body(root, message))
+                .filter(|message| !message.is_map_entry())
                 .collect(),
             enums: pool.all_enums().filter(|found| ours(found.package_name())).collect(),
         })
@@ -66,6 +67,11 @@ impl Api {
     pub fn message(&self, message: &MessageDescriptor) -> String {
         naming::message(self.root, message)
     }
+}
+
+/// The one message of Google's that has no JSON form of its own and is generated with the API.
+fn is_raw_body(root: &str, message: &MessageDescriptor) -> bool {
+    root == "crate::proto" && message.full_name() == "google.api.HttpBody"
 }
 
 fn read_service(pool: &DescriptorPool, descriptor: ServiceDescriptor) -> Result<Service, String> {

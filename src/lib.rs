@@ -1,8 +1,13 @@
 //! roomd: rooms, presence, storage, comments and tokens behind one schema.
 
+pub mod app;
 pub mod auth;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod jobs;
 pub mod proto;
+pub mod room;
+pub mod service;
+pub mod store;
 pub mod wire;

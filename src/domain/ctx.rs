@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::cursor::RoomCursor;
 use super::ids::{OrganizationId, ProjectId, UserId};
 use super::permissions::{AccessPatterns, Level, Matrix, Resource, resolve_identity};
 use super::room::Room;
@@ -113,6 +114,14 @@ impl Ctx {
         self.caller.as_ref().ok_or_else(missing_credential)
     }
 
+    /// A back end or a user. The public key is for browsers that connect to rooms, and no more.
+    pub fn server_caller(&self) -> Result<&Caller, Error> {
+        match self.caller()? {
+            Caller { actor: Actor::Public, .. } => Err(wrong_key()),
+            caller => Ok(caller),
+        }
+    }
+
     /// The caller holds the project's secret key.
     pub fn require_admin(&self) -> Result<ProjectGrant, Error> {
         let caller = self.caller()?;
@@ -151,9 +160,11 @@ impl Ctx {
         Ok(room)
     }
 
-    /// The room, if the caller may read it; what lists use to drop what nobody may see.
-    pub fn visible(&self, room: Guarded<Arc<Room>>) -> Option<Arc<Room>> {
-        self.open(Some(room), Level::Read, Resource::Room).ok()
+    /// For lists: where a room stands in them, and the room itself if the caller may read it.
+    pub fn visible(&self, room: Guarded<Arc<Room>>) -> (RoomCursor, Option<Arc<Room>>) {
+        let position =
+            RoomCursor { created_at_ms: room.0.created_at_ms, room_id: room.0.id.clone() };
+        (position, self.open(Some(room), Level::Read, Resource::Room).ok())
     }
 }
 
@@ -171,6 +182,11 @@ impl ProjectGrant {
 
     pub fn project(&self) -> &ProjectId {
         &self.project
+    }
+
+    /// Whoever administers the project may see all of it.
+    pub fn open<T>(&self, guarded: Guarded<T>) -> T {
+        guarded.0
     }
 }
 

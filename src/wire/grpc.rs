@@ -10,6 +10,7 @@ use futures_util::future::{Either, Ready, ready};
 use http::{Request, Response};
 use tonic::server::NamedService;
 use tonic::service::{Routes, RoutesBuilder};
+use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt};
 
@@ -52,8 +53,9 @@ impl Services {
         self.routes.add_service(service(self.limits));
     }
 
-    /// Adds reflection (v1 and v1alpha) and makes the service.
-    pub fn build(mut self) -> Result<Grpc, Error> {
+    /// Adds health and reflection (v1 and v1alpha), and makes the service.
+    pub fn build<H: Health>(mut self, health: HealthServer<H>) -> Result<Grpc, Error> {
+        self.routes.add_service(health);
         let builder = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTOR_SET)

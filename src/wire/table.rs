@@ -134,8 +134,10 @@ impl Table {
         self.methods.values()
     }
 
-    pub fn has_service(&self, service: &str) -> bool {
-        self.methods.values().any(|method| method.spec().service == service)
+    /// The names of all services, in order.
+    pub fn services(&self) -> impl Iterator<Item = &'static str> {
+        let names = self.methods.values().map(|method| method.spec().service);
+        names.collect::<std::collections::BTreeSet<_>>().into_iter()
     }
 }
 
@@ -265,7 +267,7 @@ fn rest_answer<Req, Resp: WriteJson>(
         Reply::Whole => json_answer(status, profile, size, |w| reply.write_json(w)),
         Reply::Field(write) => json_answer(status, profile, size, |w| write(&reply, w)),
         Reply::Raw(raw) => {
-            let HttpBody { content_type, data, .. } = raw(reply);
+            let HttpBody { content_type, data } = raw(reply);
             Answer { status, content_type: Cow::Owned(content_type), body: data }
         }
     }
@@ -273,5 +275,5 @@ fn rest_answer<Req, Resp: WriteJson>(
 
 /// Used by the generated code for raw request bodies.
 pub fn http_body(content_type: &str, data: Bytes) -> HttpBody {
-    HttpBody { content_type: content_type.to_owned(), data, extensions: Vec::new() }
+    HttpBody { content_type: content_type.to_owned(), data }
 }

@@ -1,0 +1,3 @@
+//! Loops that run beside the calls, each until its token is cancelled.
+
+pub mod health;
