@@ -5,4 +5,5 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod proto;
+pub mod telemetry;
 pub mod wire;

@@ -20,6 +20,7 @@ mod rest;
 mod routes;
 mod status;
 pub mod table;
+pub mod tls;
 mod twirp;
 
 /// The registration of each service, made by `build.rs`.

@@ -190,7 +190,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     number!(
         "token_ttl_seconds",
         "seconds",
-        10..=604_800,
+        10..=86_400,
         TOKENS,
         Reach::Data,
         token_ttl_seconds,
@@ -316,7 +316,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         100..=3_600_000,
         "How long an HTTP/2 peer may take to answer a ping"
     ),
-    limit!(json_depth_max, "levels", 8..=1_000, "How deep the JSON of a request may be nested"),
+    limit!(json_depth_max, "levels", 8..=128, "How deep the JSON of a request may be nested"),
     limit!(query_params_max, "parameters", 1..=10_000, "Parameters in a request's URL"),
 ];
 
