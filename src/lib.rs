@@ -1,6 +1,7 @@
 //! roomd: rooms, presence, storage, comments and tokens behind one schema.
 
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod error;
