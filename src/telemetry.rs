@@ -13,6 +13,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::config::{Config, LogFormat};
 use crate::error::Error;
+use crate::wire::trace;
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -26,11 +27,13 @@ pub struct Telemetry {
 /// Begins to log. Where traces are exported this must be called inside the runtime.
 pub fn init(config: &Config) -> Result<Telemetry, Error> {
     let mut telemetry = Telemetry::default();
-    let mut layers = vec![lines(config.log_format)];
+    // Requests' spans are for the exporter alone: log lines would pay for them and not show them.
+    let filter = format!("{},{}=off", config.log_filter, trace::TARGET);
+    let filter = EnvFilter::try_new(filter).map_err(Error::internal)?;
+    let lines: BoxedLayer = lines(config.log_format).with_filter(filter).boxed();
+    let mut layers = vec![lines];
     layers.extend(telemetry.export(config)?);
-    let filter = EnvFilter::try_new(&config.log_filter).map_err(Error::internal)?;
-    let subscriber = Registry::default().with(layers.with_filter(filter));
-    subscriber.try_init().map_err(Error::internal)?;
+    Registry::default().with(layers).try_init().map_err(Error::internal)?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(telemetry)
 }
@@ -88,6 +91,7 @@ impl Telemetry {
         use opentelemetry::trace::TracerProvider as _;
         use opentelemetry_otlp::WithExportConfig as _;
         use opentelemetry_sdk::Resource;
+        use tracing_subscriber::filter::Targets;
 
         let Some(endpoint) = &config.otlp_endpoint else { return Ok(None) };
         let exporter = opentelemetry_otlp::SpanExporter::builder()
@@ -110,7 +114,9 @@ impl Telemetry {
         );
         let tracer = provider.tracer("roomd");
         self.traces = Some(provider);
-        Ok(Some(tracing_opentelemetry::layer().with_tracer(tracer).boxed()))
+        let requests = Targets::new().with_target(trace::TARGET, tracing::Level::INFO);
+        let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_filter(requests);
+        Ok(Some(layer.boxed()))
     }
 
     /// Sends what is still buffered. Blocks for up to [`FLUSH`]; call it where that does no harm.

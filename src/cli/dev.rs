@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::child::{self, Child};
-use super::flags::{DEV, Flags, SERVER};
+use super::flags::{DEV, Flags, NOT_IN_DEV, SERVER};
 use super::server::Server;
 use super::{Failure, Signals, banner};
 use crate::config::{Config, ConfigError, Environment, Loaded};
@@ -51,7 +51,7 @@ impl DevArgs {
         environment: &Environment,
     ) -> Result<(Loaded, DevPlan), ConfigError> {
         let mut environment = environment.clone();
-        environment.remove("DATABASE_URL");
+        environment.remove(NOT_IN_DEV);
         let mut loaded = super::read(self.flags.over(before), &environment)?;
         let has_place = loaded.is_set("data_dir") || loaded.is_set("database_url");
         if self.ephemeral && loaded.is_set("database_url") {

@@ -59,10 +59,13 @@ pub fn defaults(set: u8) -> Config {
     }
 }
 
-fn help_of(option: &OptionSpec, default: &str) -> String {
+/// What `roomd dev` leaves alone, since it usually names the database of the app that is developed.
+pub const NOT_IN_DEV: &str = "DATABASE_URL";
+
+fn help_of(option: &OptionSpec, default: &str, set: u8) -> String {
     let default = if default.is_empty() { "none" } else { default };
     let mut env = option.env();
-    for borrowed in option.borrowed_env {
+    for borrowed in option.borrowed_env.iter().filter(|name| set != DEV || **name != NOT_IN_DEV) {
         env = format!("{env}, {borrowed}");
     }
     format!("{} ({}) [default: {default}] [env: {env}]", option.help, option.unit)
@@ -88,7 +91,7 @@ impl<const SET: u8> Args for Flags<SET> {
                 .help_heading(option.group)
                 // Limits are many and rarely touched: they stand in `--help`, not in `-h`.
                 .hide_short_help(option.group == LIMITS)
-                .help(help_of(option, &(option.show)(&defaults)));
+                .help(help_of(option, &(option.show)(&defaults), SET));
             command.arg(arg)
         })
     }

@@ -78,12 +78,9 @@ impl Server {
 
     /// Serves until a signal says stop, then drains.
     pub async fn run_until_stopped(self, signals: &mut Signals) -> Result<(), Error> {
-        loop {
-            match (next(signals).await, &self.certificate) {
-                (Signal::Hangup, Some(certificate)) => reload(certificate),
-                // Without anything to read again it is what it always was: the terminal is gone.
-                (Signal::Hangup, None) | (Signal::Interrupt | Signal::Terminate, _) => break,
-            }
+        // Without a certificate to read again SIGHUP is what it always was: the terminal is gone.
+        while let (Signal::Hangup, Some(certificate)) = (next(signals).await, &self.certificate) {
+            reload(certificate);
         }
         self.stop(signals).await;
         Ok(())

@@ -7,7 +7,8 @@ use super::{Config, Limits};
 /// Which subcommands take an option as a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Everything that opens the database, which is every subcommand with work to do.
+    /// Everything that opens the database, which is every subcommand with work to do. The rest
+    /// still heeds the variable and the file there.
     Data,
     /// Only what runs a server.
     Server,
@@ -156,7 +157,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "connections",
         2..=1_000,
         DATA,
-        Reach::Data,
+        Reach::Server,
         database_connections_max,
         "Connections that are held to the database"
     ),
@@ -165,7 +166,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "milliseconds",
         100..=60_000,
         DATA,
-        Reach::Data,
+        Reach::Server,
         database_timeout_ms,
         "How long a call waits for a database connection before it answers unavailable"
     ),
@@ -174,7 +175,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "writes",
         1..=4_096,
         DATA,
-        Reach::Data,
+        Reach::Server,
         group_commit_max,
         "Writes that share one SQLite commit at most"
     ),
@@ -183,7 +184,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "bytes",
         0..=1_099_511_627_776,
         DATA,
-        Reach::Data,
+        Reach::Server,
         room_cache_bytes_max,
         "Memory for rooms that were read lately. 0 turns the cache off"
     ),
