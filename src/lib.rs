@@ -6,5 +6,6 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod proto;
+pub mod store;
 pub mod telemetry;
 pub mod wire;
