@@ -39,6 +39,9 @@ pub struct Config {
     pub log_filter: String,
     pub otlp_endpoint: Option<String>,
     pub limits: Limits,
+    /// Whether `sk_localdev` and `pk_localdev` open the default project. Only `roomd dev` sets it;
+    /// no option does, so that no mistake in a configuration opens a production server.
+    pub takes_well_known_keys: bool,
 }
 
 impl Default for Config {
@@ -52,7 +55,7 @@ impl Default for Config {
             data_dir: PathBuf::from("roomd-data"),
             database_url: None,
             database_connections_max: 16,
-            database_timeout_ms: 3_000,
+            database_timeout_ms: 1_500,
             group_commit_max: 256,
             room_cache_bytes_max: 64 << 20,
             token_ttl_seconds: 3_600,
@@ -62,6 +65,7 @@ impl Default for Config {
             log_filter: "info".to_owned(),
             otlp_endpoint: None,
             limits: Limits::PRODUCTION,
+            takes_well_known_keys: false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod error;
@@ -10,4 +11,5 @@ pub mod proto;
 pub mod room;
 pub mod service;
 pub mod store;
+pub mod telemetry;
 pub mod wire;

@@ -21,6 +21,7 @@ mod routes;
 mod status;
 pub mod table;
 pub mod tls;
+pub mod trace;
 mod twirp;
 
 /// The registration of each service, made by `build.rs`.

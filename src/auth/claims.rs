@@ -143,7 +143,7 @@ pub fn check_user(user: &User) -> Result<(), Error> {
     }
 }
 
-fn check_user_info(info: &Map<String, Value>) -> Result<(), Error> {
+pub fn check_user_info(info: &Map<String, Value>) -> Result<(), Error> {
     let text = serde_json::to_string(info).map_err(Error::internal)?;
     let chars = text.chars().count();
     if chars > USER_INFO_CHARS_MAX {

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use moka::sync::Cache;
 
 use super::claims::{ClaimsIn, ClaimsOut};
-pub use super::claims::{GROUP_ID_CHARS_MAX, GROUP_IDS_MAX, USER_INFO_CHARS_MAX, check_user};
+pub use super::claims::{
+    GROUP_ID_CHARS_MAX, GROUP_IDS_MAX, USER_INFO_CHARS_MAX, check_user, check_user_info,
+};
 use super::signing::{LoadedKey, SigningKeys, TOKEN_LIFETIME_S_MAX};
 use super::{invalid_token, random_text, sha256, token_expired};
 use crate::domain::ctx::{Actor, Caller, User};

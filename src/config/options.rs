@@ -7,7 +7,8 @@ use super::{Config, Limits};
 /// Which subcommands take an option as a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Everything that opens the database, which is every subcommand with work to do.
+    /// Everything that opens the database, which is every subcommand with work to do. The rest
+    /// still heeds the variable and the file there.
     Data,
     /// Only what runs a server.
     Server,
@@ -156,7 +157,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "connections",
         2..=1_000,
         DATA,
-        Reach::Data,
+        Reach::Server,
         database_connections_max,
         "Connections that are held to the database"
     ),
@@ -165,7 +166,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "milliseconds",
         100..=60_000,
         DATA,
-        Reach::Data,
+        Reach::Server,
         database_timeout_ms,
         "How long a call waits for a database connection before it answers unavailable"
     ),
@@ -174,7 +175,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "writes",
         1..=4_096,
         DATA,
-        Reach::Data,
+        Reach::Server,
         group_commit_max,
         "Writes that share one SQLite commit at most"
     ),
@@ -183,14 +184,14 @@ pub static OPTIONS: &[OptionSpec] = &[
         "bytes",
         0..=1_099_511_627_776,
         DATA,
-        Reach::Data,
+        Reach::Server,
         room_cache_bytes_max,
         "Memory for rooms that were read lately. 0 turns the cache off"
     ),
     number!(
         "token_ttl_seconds",
         "seconds",
-        10..=604_800,
+        10..=86_400,
         TOKENS,
         Reach::Data,
         token_ttl_seconds,
@@ -316,7 +317,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         100..=3_600_000,
         "How long an HTTP/2 peer may take to answer a ping"
     ),
-    limit!(json_depth_max, "levels", 8..=1_000, "How deep the JSON of a request may be nested"),
+    limit!(json_depth_max, "levels", 8..=128, "How deep the JSON of a request may be nested"),
     limit!(query_params_max, "parameters", 1..=10_000, "Parameters in a request's URL"),
 ];
 

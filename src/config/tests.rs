@@ -70,7 +70,7 @@ fn every_problem_is_named_at_once() {
         "`log_format`",
         "must be one of auto, pretty, json, got 'xml'",
         "`token_ttl_seconds`",
-        "must be a whole number from 10 to 604800, got '1'",
+        "must be a whole number from 10 to 86400, got '1'",
         "`data_dir`",
         "got: array",
         "option `group_commit_max` (flag --group-commit-max)",
@@ -139,4 +139,36 @@ fn the_nearest_option_is_a_guess_and_not_a_wild_one() {
     assert_eq!(nearest("Database-Url").unwrap().name, "database_url");
     assert_eq!(nearest("request_body_max_bytes").unwrap().name, "request_body_bytes_max");
     assert!(nearest("xyzzy").is_none());
+}
+
+/// The options as docs/operate.md lists them.
+fn table_for_docs() -> String {
+    let mut text = "| Option | Value | Default | Meaning |\n|---|---|---|---|\n".to_owned();
+    for option in OPTIONS {
+        let default = (option.show)(&Config::default());
+        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+        let mut help = option.help.to_owned();
+        for borrowed in option.borrowed_env {
+            help.push_str(&format!(". `{borrowed}` is heeded when `{}` is not set", option.env()));
+        }
+        let line = format!("| `{}` | {} | {default} | {help}. |\n", option.name, option.unit);
+        text.push_str(&line);
+    }
+    text
+}
+
+#[test]
+fn the_guide_lists_every_option_as_it_is() {
+    const BEGIN: &str = "<!-- options: made by `UPDATE_DOCS=1 cargo test the_guide` -->\n";
+    const END: &str = "<!-- end of options -->\n";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operate.md");
+    let guide = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = guide.split_once(BEGIN).unwrap();
+    let (table, after) = rest.split_once(END).unwrap();
+    let expected = table_for_docs();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, format!("{before}{BEGIN}{expected}{END}{after}")).unwrap();
+    } else {
+        assert_eq!(table, expected, "run `UPDATE_DOCS=1 cargo test the_guide`");
+    }
 }

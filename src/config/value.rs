@@ -181,14 +181,16 @@ pub fn path(raw: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(raw))
 }
 
-/// A URL that is spoken to over HTTP.
+/// A collector beside the program. Its telemetry client has no TLS.
 pub fn http_url(raw: &str) -> Result<String, String> {
-    let uri: http::Uri = raw.parse().map_err(|error| format!("is not a URL: {error}"))?;
-    match uri.scheme_str() {
-        Some("http" | "https") if uri.host().is_some_and(|host| !host.is_empty()) => {
-            Ok(raw.to_owned())
-        }
-        _ => Err(format!("must be a URL such as http://localhost:4317, got '{raw}'")),
+    let uri: Option<http::Uri> = raw.parse().ok();
+    let plain = uri.as_ref().filter(|uri| uri.scheme_str() == Some("http"));
+    let host = plain.and_then(http::Uri::host);
+    match host {
+        Some(host) if !host.is_empty() => Ok(raw.to_owned()),
+        Some(_) | None => Err("must be http://host:port, without TLS: send to a collector \
+                               nearby, which can forward over TLS"
+            .to_owned()),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::proto::handlers::roomd_v1_room_service::RoomService;
 use crate::proto::roomd::v1;
 use crate::proto::{room as convert, value};
 use crate::room::registry::{HttpPresence, Rooms};
-use crate::service::auth::check_user_info;
+use crate::auth::tokens::check_user_info;
 use crate::store::{Moved, Renamed, Store};
 
 /// Seconds that a presence without a connection may live.

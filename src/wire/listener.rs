@@ -70,7 +70,7 @@ pub struct Drain {
 }
 
 /// How a listener ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Drained {
     /// Connections that still had a request in flight when the grace was over, and were cut.
     pub connections_cut: usize,

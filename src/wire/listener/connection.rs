@@ -75,7 +75,8 @@ impl Connections {
         };
         if let Err(error) = ended {
             // Peers vanish and probe ports all the time; that is no news.
-            tracing::debug!(%peer, error = %crate::error::chain(error.as_ref()), "connection ended");
+            let error = crate::error::chain(error.as_ref());
+            tracing::debug!(%peer, error, "connection ended");
         }
     }
 
