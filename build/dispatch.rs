@@ -64,11 +64,10 @@ fn registration(api: &Api, service: &Service, out: &mut String) -> Result<(), St
 }
 
 fn spec_code(service: &Service, method: &Method) -> String {
+    let (service_name, name) = (service.descriptor.full_name(), method.descriptor.name());
     format!(
-        "&crate::wire::table::MethodSpec {{ service: {:?}, method: {:?}, snake_case: {}, \
-         open: {} }}",
-        service.descriptor.full_name(),
-        method.descriptor.name(),
+        "&crate::wire::table::MethodSpec {{ service: {service_name:?}, method: {name:?}, \
+         full_name: \"{service_name}/{name}\", snake_case: {}, open: {} }}",
         service.snake_case,
         method.open,
     )

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::Authenticator;
+use crate::auth::credentials::Authenticator;
 use crate::config::Limits;
 use crate::domain::ctx::Clock;
 use crate::domain::cursor::CursorKey;

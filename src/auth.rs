@@ -33,6 +33,11 @@ fn random_text<const BYTES: usize>() -> Result<String, Error> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// An id that nobody guesses and that comes up once.
+pub fn random_id() -> Result<String, Error> {
+    random_text::<16>()
+}
+
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0_u8; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());

@@ -7,4 +7,4 @@ pub mod metadata;
 pub mod permissions;
 pub mod query;
 pub mod room;
-mod text;
+pub(crate) mod text;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::auth::Authenticator;
+use crate::auth::credentials::Authenticator;
+use crate::auth::random_id;
 use crate::auth::tokens::TokenSpec;
 use crate::domain::ctx::{Actor, Ctx, ProjectGrant, User, UserRights, room_not_found};
 use crate::domain::ids::{OrganizationId, ProjectId, RoomId, UserId};
@@ -92,8 +93,8 @@ fn no_access() -> Error {
 }
 
 /// The id of somebody who has none. Random, so that two of them are two people.
-fn anonymous(ctx: &Ctx) -> UserId {
-    UserId::trusted(format!("anonymous-{}", ctx.request_id))
+fn anonymous() -> Result<UserId, Error> {
+    Ok(UserId::trusted(format!("anonymous-{}", random_id()?)))
 }
 
 fn organization_or_default(id: &str, tenant_id: &str) -> Result<OrganizationId, Error> {
@@ -146,7 +147,7 @@ impl AuthService for AuthHandlers {
     ) -> Result<v1::AuthorizeRoomResponse, Error> {
         let grant = ctx.require_admin()?;
         let user_id = match request.user_id.as_str() {
-            "" => anonymous(ctx),
+            "" => anonymous()?,
             id => UserId::parse("userId", id)?,
         };
         let asked = Asked {
@@ -169,7 +170,7 @@ impl AuthService for AuthHandlers {
         // The key is the credential here: whoever holds it may ask what anonymous users may do.
         let grant = ProjectGrant::system(project);
         let asked = Asked {
-            user_id: anonymous(ctx),
+            user_id: anonymous()?,
             group_ids: Vec::new(),
             info: None,
             level: Level::Write,

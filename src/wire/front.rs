@@ -17,14 +17,15 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 use tower_http::cors::{Cors, CorsLayer};
+use tracing::{Instrument, Span};
 
 use super::body::Body;
 use super::grpc::Grpc;
 use super::metrics::{Metrics, Protocol};
 use super::routes::{Match, Routes};
 use super::table::{Method, Table};
-use super::{connect, connect_stream, grpc_front, request_id, rest, twirp};
-use crate::auth::Authenticator;
+use super::{connect, connect_stream, grpc_front, request_id, rest, trace, twirp};
+use crate::auth::credentials::Authenticator;
 use crate::config::Limits;
 use crate::domain::ctx::{Clock, Ctx, missing_credential};
 use crate::error::{Code, Error};
@@ -120,6 +121,7 @@ pub(super) struct Exchange<'a> {
     pub state: &'a State,
     pub head: &'a Parts,
     pub request_id: Arc<str>,
+    pub span: Span,
     pub started: Instant,
 }
 
@@ -132,15 +134,17 @@ pub(super) struct Answered {
 impl State {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let exchange = Exchange {
-            state: self,
-            head: &head,
-            request_id: request_id::of(&head.headers),
-            started: Instant::now(),
-        };
+        let request_id = request_id::of(&head.headers);
+        let span = trace::request_span(&head, &request_id);
+        let exchange =
+            Exchange { state: self, head: &head, request_id, span, started: Instant::now() };
         let permit = self.in_flight.try_acquire();
         let overload = permit.is_err().then(overloaded);
-        let mut response = self.route(&exchange, body, overload).await;
+        let answer = self.route(&exchange, body, overload);
+        let mut response = match exchange.span.is_disabled() {
+            true => answer.await,
+            false => answer.instrument(exchange.span.clone()).await,
+        };
         if let Ok(value) = HeaderValue::from_str(&exchange.request_id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -266,7 +270,9 @@ impl Exchange<'_> {
         code: tonic::Code,
     ) {
         let elapsed = self.started.elapsed();
-        self.state.parts.metrics.observe(protocol, method.map(Method::spec), code, elapsed);
+        let spec = method.map(Method::spec);
+        self.state.parts.metrics.observe(protocol, spec, code, elapsed);
+        trace::finish(&self.span, protocol.name(), spec.map(|spec| spec.full_name), code);
     }
 }
 

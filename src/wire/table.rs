@@ -25,6 +25,8 @@ use crate::proto::google::api::HttpBody;
 pub struct MethodSpec {
     pub service: &'static str,
     pub method: &'static str,
+    /// `package.Service/Method`.
+    pub full_name: &'static str,
     /// Whether Twirp and Connect write its JSON in the snake_case profile.
     pub snake_case: bool,
     /// Whether it needs no credential.
@@ -99,7 +101,7 @@ pub trait Method: Send + Sync {
 
 #[derive(Default)]
 pub struct Table {
-    methods: HashMap<String, Arc<dyn Method>>,
+    methods: HashMap<&'static str, Arc<dyn Method>>,
 }
 
 impl Table {
@@ -122,7 +124,7 @@ impl Table {
             size: Arc::default(),
             types: PhantomData::<fn(Req) -> Resp>,
         };
-        self.methods.insert(format!("{}/{}", spec.service, spec.method), Arc::new(method));
+        self.methods.insert(spec.full_name, Arc::new(method));
     }
 
     /// By `package.Service/Method`.

@@ -1,6 +1,11 @@
 //! The integration tests, in one binary. One file per subject.
 
+mod authorization;
+mod cases;
 mod databases;
+mod harness;
 mod program;
+mod protocols;
 mod store_keys;
 mod store_schema;
+mod tidy;
