@@ -9,6 +9,7 @@ mod handlers;
 mod json;
 mod model;
 mod naming;
+mod openapi;
 mod params;
 mod routes;
 
@@ -32,7 +33,7 @@ pub fn run(target: &Target) -> Result<(), String> {
     write(target, "json.rs", json::generate(&api)?)?;
     write(target, "params.rs", params::generate(&api)?)?;
     write(target, "dispatch.rs", dispatch::generate(&api)?)?;
-    write(target, "openapi.json", "{}".to_owned())
+    write(target, "openapi.json", openapi::generate(&api)?)
 }
 
 fn write(target: &Target, name: &str, text: String) -> Result<(), String> {

@@ -1,0 +1,277 @@
+//! The OpenAPI 3.1 document of the REST routes. It says what the generated code does, out of the
+//! same annotations; all of its maps are sorted, so that equal protos give equal bytes.
+
+mod params;
+mod schema;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prost_reflect::{Kind, MessageDescriptor};
+use serde_json::{Map, Value, json};
+
+use self::schema::{Direction, Schemas, described};
+use self::text::{Texts, join, split_summary};
+use super::model::{Api, Body, Method, Rule, Segment, Service};
+
+const VERSION: &str = "3.1.0";
+
+pub fn generate(api: &Api) -> Result<String, String> {
+    let texts = Texts::read(api);
+    let mut routes = Routes {
+        texts: &texts,
+        schemas: Schemas::new(api, &texts),
+        paths: BTreeMap::new(),
+        shapes: BTreeMap::new(),
+        operation_ids: BTreeSet::new(),
+    };
+    let mut tags = BTreeMap::new();
+    for service in &api.services {
+        for method in &service.methods {
+            for index in 0..method.rules.len() {
+                routes.add(service, method, index)?;
+                let name = service.descriptor.name();
+                let tag = described(json!({"name": name}), &texts.of(&service.descriptor));
+                tags.insert(name, tag);
+            }
+        }
+    }
+    let mut schemas = routes.schemas.finish();
+    schemas.insert(schema::ERROR.to_owned(), error_schema());
+    let document = json!({
+        "openapi": VERSION,
+        "info": {
+            "title": env!("CARGO_PKG_NAME"),
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": env!("CARGO_PKG_DESCRIPTION"),
+            "license": {
+                "name": env!("CARGO_PKG_LICENSE"),
+                "identifier": env!("CARGO_PKG_LICENSE"),
+            },
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}],
+        "tags": tags.into_values().collect::<Vec<_>>(),
+        "paths": routes.paths,
+        "components": {
+            "schemas": schemas,
+            "responses": error_responses(),
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A project's secret key, or a user's token where the operation \
+                                    takes one.",
+                },
+            },
+        },
+    });
+    serde_json::to_string(&document).map_err(|e| e.to_string())
+}
+
+struct Routes<'a> {
+    texts: &'a Texts,
+    schemas: Schemas<'a>,
+    paths: BTreeMap<String, Map<String, Value>>,
+    /// Paths by their shape: OpenAPI takes two that differ in a variable's name for the same path.
+    shapes: BTreeMap<String, String>,
+    operation_ids: BTreeSet<String>,
+}
+
+impl Routes<'_> {
+    fn add(&mut self, service: &Service, method: &Method, index: usize) -> Result<(), String> {
+        let rule = &method.rules[index];
+        let path = template(method, rule);
+        let shape = rule.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) => text.as_str(),
+            Segment::Variable(_) => "{}",
+        });
+        let shape = shape.collect::<Vec<_>>().join("/");
+        let twin = self.shapes.entry(shape).or_insert_with(|| path.clone());
+        if *twin != path {
+            return Err(format!("{path} and {twin} are one path with two names of a variable"));
+        }
+        let operation = self.operation(service, method, index)?;
+        self.paths.entry(path).or_default().insert(rule.verb.to_lowercase(), operation);
+        Ok(())
+    }
+
+    fn operation(
+        &mut self,
+        service: &Service,
+        method: &Method,
+        index: usize,
+    ) -> Result<Value, String> {
+        let (rule, descriptor) = (&method.rules[index], &method.descriptor);
+        let mut id = descriptor.name().to_owned();
+        let (summary, mut description) = split_summary(&self.texts.of(descriptor));
+        if index > 0 {
+            id = format!("{id}_{}", index + 1);
+            let first = &method.rules[0];
+            let note = format!("An alias of `{} {}`.", first.verb, template(method, first));
+            description = join(&description, &note);
+        }
+        if !self.operation_ids.insert(id.clone()) {
+            return Err(format!("{}: another service has a method {id}", descriptor.full_name()));
+        }
+        let mut operation = json!({
+            "operationId": id,
+            "tags": [service.descriptor.name()],
+            "responses": self.responses(method, rule)?,
+        });
+        if !summary.is_empty() {
+            operation["summary"] = summary.into();
+        }
+        let parameters = params::of_route(method, rule, &mut self.schemas, self.texts)?;
+        if !parameters.is_empty() {
+            operation["parameters"] = parameters.into();
+        }
+        if let Some(body) = self.request_body(method, rule)? {
+            operation["requestBody"] = body;
+        }
+        if method.open {
+            operation["security"] = json!([]);
+        }
+        let options = descriptor.method_descriptor_proto().options.as_ref();
+        if options.is_some_and(|options| options.deprecated()) {
+            operation["deprecated"] = true.into();
+        }
+        Ok(described(operation, &description))
+    }
+
+    fn request_body(&mut self, method: &Method, rule: &Rule) -> Result<Option<Value>, String> {
+        let input = method.descriptor.input();
+        let body = match &rule.body {
+            Body::None => return Ok(None),
+            Body::Field(field) if is_http_body(&field.kind()) => {
+                described(json!({"content": raw()}), &self.texts.of(field))
+            }
+            Body::Field(field) => {
+                let schema = self.schemas.field(field, Direction::Request)?;
+                let body = json!({"content": content(&schema), "required": true});
+                described(body, &self.texts.of(field))
+            }
+            Body::Whole => {
+                let (schema, required) = self.whole_body(&input, &params::variables(rule))?;
+                // Without required keys, a body may be left out altogether.
+                json!({"content": content(&schema), "required": required})
+            }
+        };
+        Ok(Some(body))
+    }
+
+    /// The schema of a request, and whether it has required keys. Without variables in the path it
+    /// is the message itself; else what remains of the message has no name but a title.
+    fn whole_body(
+        &mut self,
+        input: &MessageDescriptor,
+        in_path: &[&str],
+    ) -> Result<(Value, bool), String> {
+        let mut schema = self.schemas.object(input, Direction::Request, in_path)?;
+        let required = schema.get("required").is_some();
+        if in_path.is_empty() {
+            schema = self.schemas.message(input, Direction::Request)?;
+        } else {
+            schema["title"] = input.name().into();
+        }
+        Ok((schema, required))
+    }
+
+    fn responses(&mut self, method: &Method, rule: &Rule) -> Result<Value, String> {
+        let mut responses = Map::new();
+        responses.insert(method.success.to_string(), self.success(method, rule)?);
+        for (status, name, _) in ERRORS {
+            let can_be = match status {
+                "401" => !method.open,
+                "404" => !params::variables(rule).is_empty(),
+                _ => true,
+            };
+            if can_be {
+                let name = format!("#/components/responses/{name}");
+                responses.insert(status.to_owned(), json!({"$ref": name}));
+            }
+        }
+        Ok(responses.into())
+    }
+
+    fn success(&mut self, method: &Method, rule: &Rule) -> Result<Value, String> {
+        let output = method.descriptor.output();
+        if method.success == 204 {
+            return Ok(json!({"description": "Done; the reply has no body."}));
+        }
+        let (kind, text) = match &rule.response_body {
+            Some(field) => (field.kind(), self.texts.of(field)),
+            None => (Kind::Message(output.clone()), self.texts.of(&output)),
+        };
+        let content = match &rule.response_body {
+            _ if is_http_body(&kind) => raw(),
+            Some(field) => content(&self.schemas.field(field, Direction::Reply)?),
+            None => content(&self.schemas.message(&output, Direction::Reply)?),
+        };
+        let text = if text.is_empty() { "The answer.".to_owned() } else { text };
+        Ok(json!({"description": text, "content": content}))
+    }
+}
+
+/// A route's path with the names that its variables have in JSON.
+fn template(method: &Method, rule: &Rule) -> String {
+    let input = method.descriptor.input();
+    let segments = rule.segments.iter().map(|segment| match segment {
+        Segment::Literal(text) => format!("/{text}"),
+        Segment::Variable(name) => match input.get_field_by_name(name) {
+            Some(field) => format!("/{{{}}}", field.json_name()),
+            None => format!("/{{{name}}}"),
+        },
+    });
+    segments.collect()
+}
+
+fn is_http_body(kind: &Kind) -> bool {
+    matches!(kind, Kind::Message(message) if message.full_name() == "google.api.HttpBody")
+}
+
+fn content(schema: &Value) -> Value {
+    json!({"application/json": {"schema": schema}})
+}
+
+fn raw() -> Value {
+    json!({"application/octet-stream": {}})
+}
+
+/// Status, name and meaning of the errors that clients should expect. The statuses are those of
+/// `src/wire/status.rs`.
+const ERRORS: [(&str, &str, &str); 6] = [
+    ("401", "Unauthenticated", "No credential came."),
+    ("403", "Forbidden", "The credential is not valid, or it does not allow this."),
+    ("404", "NotFound", "It does not exist, or the caller may not know that it does."),
+    (
+        "422",
+        "Unprocessable",
+        "A field is missing or wrong, which the message names, or the state does not allow this.",
+    ),
+    ("503", "Unavailable", "A part that is needed is down; retry later."),
+    ("default", "OtherError", "Any other error."),
+];
+
+fn error_responses() -> Value {
+    let response = |(_, name, text): &(&str, &str, &str)| {
+        let schema = schema::reference(schema::ERROR);
+        let response = json!({"description": text, "content": content(&schema)});
+        ((*name).to_owned(), response)
+    };
+    Value::Object(ERRORS.iter().map(response).collect())
+}
+
+fn error_schema() -> Value {
+    let text = |description: &str| json!({"type": "string", "description": description});
+    json!({
+        "type": "object",
+        "description": "Why a call failed.",
+        "properties": {
+            "error": text("The reason, as a word for programs, such as ROOM_NOT_FOUND."),
+            "message": text("The reason, in words for people."),
+            "suggestion": text("What to do about it."),
+        },
+        "required": ["error", "message"],
+    })
+}
