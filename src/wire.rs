@@ -19,6 +19,8 @@ mod respond;
 mod rest;
 mod routes;
 mod status;
+#[cfg(test)]
+mod tests;
 pub mod table;
 pub mod tls;
 pub mod trace;

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{random_text, sha256};
 use crate::domain::ids::ProjectId;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::store::{ApiKey, ApiKeyKind, Store};
 
 pub const SECRET_KEY_PREFIX: &str = "sk_";
@@ -28,6 +28,8 @@ const KEY_ID_RANDOM_BYTES: usize = 12;
 /// start at once only one can insert them.
 const BOOTSTRAP_SECRET_KEY_ID: &str = "key_bootstrap_secret";
 const BOOTSTRAP_PUBLIC_KEY_ID: &str = "key_bootstrap_public";
+/// The first public key is among the oldest.
+const BOOTSTRAP_SEARCH_MAX: usize = 1000;
 /// Characters that a hint shows at each end of a secret key.
 const HINT_CHARS: usize = 4;
 
@@ -118,8 +120,10 @@ pub async fn create(
     let raw = RawKey::generate(kind)?;
     let id = format!("key_{}", random_text::<KEY_ID_RANDOM_BYTES>()?);
     let row = raw.to_row(project, id, kind, now_ms);
-    store.insert_api_key(&row).await?;
-    Ok((row, raw))
+    match store.insert_api_key(&row).await? {
+        true => Ok((row, raw)),
+        false => Err(Error::internal("a random key or its id exists already")),
+    }
 }
 
 /// The keys of the first start, to be printed once.
@@ -141,13 +145,13 @@ pub async fn bootstrap(
     let first = BOOTSTRAP_PUBLIC_KEY_ID;
     let public = RawKey::generate(ApiKeyKind::Public)?;
     let row = public.to_row(project, first.to_owned(), ApiKeyKind::Public, now_ms);
-    let public = if insert_first(store, &row).await? { Some(public) } else { None };
+    let public = store.insert_api_key(&row).await?.then_some(public);
     // The secret key comes last and decides: a process that is killed in between leaves the next
     // one to go on, and a public key can be read again.
     let secret = RawKey::generate(ApiKeyKind::Secret)?;
     let id = BOOTSTRAP_SECRET_KEY_ID.to_owned();
     let row = secret.to_row(project, id, ApiKeyKind::Secret, now_ms);
-    if !insert_first(store, &row).await? {
+    if !store.insert_api_key(&row).await? {
         return Ok(None);
     }
     let public = match public {
@@ -164,16 +168,8 @@ pub async fn bootstrap_dev(store: &Store, project: &ProjectId, now_ms: i64) -> R
     Ok(())
 }
 
-async fn insert_first(store: &Store, row: &ApiKey) -> Result<bool, Error> {
-    match store.insert_api_key(row).await {
-        Ok(()) => Ok(true),
-        Err(error) if error.code() == Code::AlreadyExists => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 async fn find_bootstrap_public(store: &Store, project: &ProjectId) -> Result<RawKey, Error> {
-    let keys = store.list_api_keys(project, None, 100).await?;
+    let keys = store.list_api_keys(project, None, BOOTSTRAP_SEARCH_MAX).await?;
     let first = keys.into_iter().find(|key| key.id == BOOTSTRAP_PUBLIC_KEY_ID);
     // The hint of a public key is the whole key.
     let first = first.map(|key| RawKey(key.hint));

@@ -16,7 +16,7 @@ use super::{invalid_public_key, invalid_secret_key};
 use crate::domain::ctx::{Actor, Caller};
 use crate::domain::ids::ProjectId;
 use crate::error::Error;
-use crate::store::{ApiKeyKind, Store};
+use crate::store::{ApiKey, ApiKeyKind, Store};
 
 pub const KNOWN_KEYS_MAX: u64 = 100_000;
 /// How long another process's revocation can go unseen. Our own take effect at once.
@@ -107,18 +107,22 @@ impl Authenticator {
         Ok(key.project)
     }
 
-    /// Revokes a key; `false` if the project has none with this id. In this process it ends at once.
+    /// Revokes a key, which ends it at once in this process; `None` if the project has no such key.
     pub async fn revoke(
         &self,
         project: &ProjectId,
         key_id: &str,
         now_ms: i64,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<ApiKey>, Error> {
         let revoked = self.0.store.revoke_api_key(project, key_id, now_ms).await;
-        // Also after an error: the commit may have happened although its answer was lost.
         self.0.revocations.fetch_add(1, Ordering::SeqCst);
-        // All of them, since the cache knows hashes and not ids; they come back with one look-up.
-        self.0.known.invalidate_all();
+        match &revoked {
+            Ok(None) => {}
+            Ok(Some(key)) => self.0.known.invalidate(&key.hash),
+            // The commit may have happened although its answer was lost, and the cache knows hashes
+            // and not ids: all keys go, and come back with one look-up each.
+            Err(_) => self.0.known.invalidate_all(),
+        }
         revoked
     }
 

@@ -16,9 +16,11 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use super::jwks::KeySet;
-pub use super::signing_key::{LoadedKey, SigningAlgorithm};
+pub use super::signing_key::LoadedKey;
+use super::signing_key::generate;
 use crate::domain::ctx::Clock;
 use crate::error::{Code, Error, chain};
+pub use crate::store::SigningAlgorithm;
 use crate::store::{SigningKey, Store};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -53,7 +55,7 @@ pub struct SigningOptions {
 
 impl Default for SigningOptions {
     fn default() -> Self {
-        Self { algorithm: SigningAlgorithm::default(), key_age_max_ms: KEY_AGE_MAX_MS }
+        Self { algorithm: SigningAlgorithm::Es256, key_age_max_ms: KEY_AGE_MAX_MS }
     }
 }
 
@@ -254,13 +256,14 @@ impl SigningKeys {
             return Err(Error::new(Code::ResourceExhausted, "RESOURCE_EXHAUSTED", problem));
         }
         let algorithm = self.options.algorithm;
-        let pkcs8 = algorithm.generate()?;
+        let pkcs8 = generate(algorithm)?;
         let kid = LoadedKey::load(algorithm, &pkcs8, now_ms)?.kid().to_owned();
         tracing::info!(kid, algorithm = algorithm.as_str(), "published a new signing key");
-        let algorithm = algorithm.as_str().to_owned();
         let (created_at_ms, retired_at_ms) = (now_ms, None);
         let key = SigningKey { kid, algorithm, pkcs8, created_at_ms, retired_at_ms };
-        self.store.insert_signing_key(&key).await
+        // It is false for a key that is there already, and nobody else can have made this one.
+        self.store.insert_signing_key(&key).await?;
+        Ok(())
     }
 
     /// Takes over what the store holds. Keys that are gone from it are withdrawn, and with them the
@@ -294,9 +297,7 @@ impl SigningKeys {
 }
 
 fn load_row(row: &SigningKey) -> Result<Arc<LoadedKey>, Error> {
-    let algorithm = SigningAlgorithm::parse(&row.algorithm)
-        .ok_or_else(|| Error::internal(format!("unknown algorithm `{}`", row.algorithm)))?;
-    let key = LoadedKey::load(algorithm, &row.pkcs8, row.created_at_ms)?;
+    let key = LoadedKey::load(row.algorithm, &row.pkcs8, row.created_at_ms)?;
     if key.kid() != row.kid {
         return Err(Error::internal("the key does not match its id"));
     }

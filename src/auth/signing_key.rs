@@ -16,80 +16,58 @@ use serde::de::DeserializeOwned;
 use super::jwks::PublicKey;
 use super::sha256;
 use crate::error::{Code, Error};
+use crate::store::SigningAlgorithm;
 
-/// What new keys are made for. Both are asymmetric, so that anybody may verify and only we sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SigningAlgorithm {
-    #[default]
-    Es256,
-    EdDsa,
+/// A fresh private key as PKCS#8. Both algorithms are asymmetric, so that anybody may verify and
+/// only we sign.
+pub(super) fn generate(algorithm: SigningAlgorithm) -> Result<Vec<u8>, Error> {
+    let random = SystemRandom::new();
+    let document = match algorithm {
+        SigningAlgorithm::Es256 => {
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
+        }
+        SigningAlgorithm::EdDsa => Ed25519KeyPair::generate_pkcs8(&random),
+    };
+    let document = document.map_err(|_| Error::internal("a signing key cannot be made"))?;
+    Ok(document.as_ref().to_vec())
 }
 
-impl SigningAlgorithm {
-    /// The name of RFC 7518, which is also what the database holds.
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "ES256" => Some(Self::Es256),
-            "EdDSA" => Some(Self::EdDsa),
-            _ => None,
+fn as_jwt(algorithm: SigningAlgorithm) -> Algorithm {
+    match algorithm {
+        SigningAlgorithm::Es256 => Algorithm::ES256,
+        SigningAlgorithm::EdDsa => Algorithm::EdDSA,
+    }
+}
+
+fn public_key(algorithm: SigningAlgorithm, pkcs8: &[u8]) -> Result<PublicKey, Error> {
+    let rejected = |cause: aws_lc_rs::error::KeyRejected| corrupt_key(cause.to_string());
+    let public = match algorithm {
+        SigningAlgorithm::Es256 => {
+            let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8);
+            pair.map_err(rejected)?.public_key().as_ref().to_vec()
         }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
+        SigningAlgorithm::EdDsa => {
+            let pair = Ed25519KeyPair::from_pkcs8(pkcs8);
+            pair.map_err(rejected)?.public_key().as_ref().to_vec()
         }
-    }
+    };
+    describe(algorithm, &public)
+}
 
-    fn as_jwt(self) -> Algorithm {
-        match self {
-            Self::Es256 => Algorithm::ES256,
-            Self::EdDsa => Algorithm::EdDSA,
+/// The raw public key: 4, x, y for P-256; the one coordinate for Ed25519.
+fn describe(algorithm: SigningAlgorithm, public: &[u8]) -> Result<PublicKey, Error> {
+    let (kty, crv, x, y) = match (algorithm, public) {
+        (SigningAlgorithm::Es256, [4, coordinates @ ..]) if coordinates.len() == 64 => {
+            let (x, y) = coordinates.split_at(32);
+            ("EC", "P-256", URL_SAFE_NO_PAD.encode(x), Some(URL_SAFE_NO_PAD.encode(y)))
         }
-    }
-
-    /// A fresh private key as PKCS#8.
-    pub(super) fn generate(self) -> Result<Vec<u8>, Error> {
-        let random = SystemRandom::new();
-        let document = match self {
-            Self::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random),
-            Self::EdDsa => Ed25519KeyPair::generate_pkcs8(&random),
-        };
-        let document = document.map_err(|_| Error::internal("a signing key cannot be made"))?;
-        Ok(document.as_ref().to_vec())
-    }
-
-    fn public_key(self, pkcs8: &[u8]) -> Result<PublicKey, Error> {
-        let rejected = |cause: aws_lc_rs::error::KeyRejected| corrupt_key(cause.to_string());
-        let public = match self {
-            Self::Es256 => {
-                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8);
-                pair.map_err(rejected)?.public_key().as_ref().to_vec()
-            }
-            Self::EdDsa => {
-                let pair = Ed25519KeyPair::from_pkcs8(pkcs8);
-                pair.map_err(rejected)?.public_key().as_ref().to_vec()
-            }
-        };
-        self.describe(&public)
-    }
-
-    /// The raw public key: 4, x, y for P-256; the one coordinate for Ed25519.
-    fn describe(self, public: &[u8]) -> Result<PublicKey, Error> {
-        let (kty, crv, x, y) = match (self, public) {
-            (Self::Es256, [4, coordinates @ ..]) if coordinates.len() == 64 => {
-                let (x, y) = coordinates.split_at(32);
-                ("EC", "P-256", URL_SAFE_NO_PAD.encode(x), Some(URL_SAFE_NO_PAD.encode(y)))
-            }
-            (Self::EdDsa, x) if x.len() == 32 => {
-                ("OKP", "Ed25519", URL_SAFE_NO_PAD.encode(x), None)
-            }
-            _ => return Err(corrupt_key("the public key has an unknown form".to_owned())),
-        };
-        let kid = thumbprint(kty, crv, &x, y.as_deref());
-        Ok(PublicKey { kty, crv, x, y, kid, alg: self.as_str(), key_use: "sig" })
-    }
+        (SigningAlgorithm::EdDsa, x) if x.len() == 32 => {
+            ("OKP", "Ed25519", URL_SAFE_NO_PAD.encode(x), None)
+        }
+        _ => return Err(corrupt_key("the public key has an unknown form".to_owned())),
+    };
+    let kid = thumbprint(kty, crv, &x, y.as_deref());
+    Ok(PublicKey { kty, crv, x, y, kid, alg: algorithm.as_str(), key_use: "sig" })
 }
 
 /// RFC 7638: the hash of the required members, sorted by name. It names the key for everybody alike.
@@ -120,7 +98,7 @@ impl LoadedKey {
         pkcs8: &[u8],
         created_at_ms: i64,
     ) -> Result<Self, Error> {
-        let public = algorithm.public_key(pkcs8)?;
+        let public = public_key(algorithm, pkcs8)?;
         let y = public.y.as_deref().unwrap_or_default();
         let (encoding, decoding) = match algorithm {
             SigningAlgorithm::Es256 => {
@@ -142,7 +120,7 @@ impl LoadedKey {
     }
 
     pub(super) fn sign<T: Serialize>(&self, claims: &T) -> Result<String, Error> {
-        let mut header = Header::new(self.algorithm.as_jwt());
+        let mut header = Header::new(as_jwt(self.algorithm));
         header.kid = Some(self.public.kid.clone());
         jsonwebtoken::encode(&header, claims, &self.encoding).map_err(Error::internal)
     }
@@ -153,7 +131,7 @@ impl LoadedKey {
         &self,
         token: &str,
     ) -> Result<T, jsonwebtoken::errors::Error> {
-        let mut rules = Validation::new(self.algorithm.as_jwt());
+        let mut rules = Validation::new(as_jwt(self.algorithm));
         rules.required_spec_claims.clear();
         rules.validate_exp = false;
         rules.validate_nbf = false;

@@ -7,7 +7,7 @@ use super::tokens::{TokenOptions, TokenSpec, Tokens};
 use crate::domain::ctx::{User, UserRights};
 use crate::domain::ids::{OrganizationId, ProjectId, UserId};
 use crate::domain::permissions::AccessPatterns;
-use crate::store::Store;
+use crate::store::{DatabaseOptions, Store, Target};
 
 pub const NOW_MS: i64 = 1_795_196_979_123;
 pub const MINUTE_MS: i64 = 60 * 1000;
@@ -17,15 +17,20 @@ pub const DAY_MS: i64 = 24 * HOUR_MS;
 /// A database of its own, which lives as long as the test.
 pub struct World {
     pub store: Store,
+    _directory: tempfile::TempDir,
 }
 
 impl World {
     pub async fn new() -> Self {
-        Self { store: Store::default() }
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::Sqlite { path: directory.path().join("roomd.db") };
+        let store = Store::open(DatabaseOptions::new(target)).await.unwrap();
+        store.ensure_project(&project(), "test", NOW_MS).await.unwrap();
+        Self { store, _directory: directory }
     }
 
     pub async fn tokens(&self) -> Tokens {
-        self.tokens_signed_with(SigningAlgorithm::default()).await
+        self.tokens_signed_with(SigningAlgorithm::Es256).await
     }
 
     pub async fn tokens_signed_with(&self, algorithm: SigningAlgorithm) -> Tokens {

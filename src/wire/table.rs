@@ -17,7 +17,7 @@ use prost::Message;
 use super::json::{self, JsonMessage, Profile, ReadJson, ReadOptions, WriteJson, Writer};
 use super::params::{self, ParamMessage};
 use crate::domain::ctx::Ctx;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::proto::google::api::HttpBody;
 
 /// What is known of a method without calling it.
@@ -232,6 +232,7 @@ where
     Req: JsonMessage + ReadJson + ParamMessage,
 {
     let options = ReadOptions { required: true, ..ReadOptions::default() };
+    check_media_type(rule, input)?;
     // SDKs send some POSTs without a body where all of its fields are optional.
     let body = if input.body.is_empty() { &Bytes::from_static(b"{}") } else { &input.body };
     let mut request = match &rule.body {
@@ -255,6 +256,24 @@ where
         params::apply(&mut request, name, &params::decode(raw)?)?;
     }
     Ok(request)
+}
+
+/// A JSON body may come without a type, and not under another's name.
+fn check_media_type<Req, Resp>(
+    rule: &Rule<Req, Resp>,
+    input: &RestInput<'_>,
+) -> Result<(), Error> {
+    let media_type = input.content_type.split(';').next().unwrap_or_default().trim();
+    let json = media_type.is_empty()
+        || media_type.eq_ignore_ascii_case("application/json")
+        || media_type.to_ascii_lowercase().ends_with("+json");
+    match rule.body {
+        Body::Whole | Body::Field(_) if !json && !input.body.is_empty() => {
+            let problem = "The Content-Type must be application/json.";
+            Err(Error::new(Code::Malformed, "UNSUPPORTED_MEDIA_TYPE", problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn rest_answer<Req, Resp: WriteJson>(

@@ -4,6 +4,7 @@ mod authorization;
 mod cases;
 mod databases;
 mod harness;
+mod hostile;
 mod program;
 mod protocols;
 mod store_keys;

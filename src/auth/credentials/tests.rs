@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use super::*;
 use crate::auth::api_key::{bootstrap, bootstrap_dev, create};
@@ -81,9 +82,10 @@ async fn a_revoked_key_ends_at_once_here_and_soon_elsewhere() {
         auth.authenticate(Some(raw.expose()), NOW_MS).await.unwrap().unwrap();
     }
     let stranger = ProjectId::trusted("stranger");
-    assert!(!here.revoke(&stranger, &row.id, NOW_MS).await.unwrap());
+    assert!(here.revoke(&stranger, &row.id, NOW_MS).await.unwrap().is_none());
     assert!(here.authenticate(Some(raw.expose()), NOW_MS).await.is_ok());
-    assert!(here.revoke(&project(), &row.id, NOW_MS).await.unwrap());
+    let revoked = here.revoke(&project(), &row.id, NOW_MS).await.unwrap().unwrap();
+    assert_eq!(revoked.revoked_at_ms, Some(NOW_MS));
     let invalid = (Code::BadCredential, "INVALID_SECRET_KEY");
     assert_eq!(refusal(&here, raw.expose()).await, invalid);
     let later = NOW_MS + 4_999;
@@ -132,19 +134,18 @@ async fn only_public_keys_pass_as_public_keys() {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-    #[test]
-    fn arbitrary_credentials_never_panic(text in "((sk|pk)_)?\\PC{0,300}", any in any::<String>()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+#[test]
+fn arbitrary_credentials_never_panic() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let world = runtime.block_on(World::new());
+    let auth = runtime.block_on(authenticator(&world, AuthOptions::default()));
+    let texts = prop_oneof!["((sk|pk)_)?\\PC{0,300}", "[A-Za-z0-9_.-]{0,300}", any::<String>()];
+    let outcome = TestRunner::default().run(&texts, |bearer| {
         runtime.block_on(async {
-            let world = World::new().await;
-            let auth = authenticator(&world, AuthOptions::default()).await;
-            for bearer in [&text, &any] {
-                prop_assert!(auth.authenticate(Some(bearer), NOW_MS).await.is_err());
-                prop_assert!(auth.public_key(bearer, NOW_MS).await.is_err());
-            }
+            prop_assert!(auth.authenticate(Some(&bearer), NOW_MS).await.is_err());
+            prop_assert!(auth.public_key(&bearer, NOW_MS).await.is_err());
             Ok(())
-        })?;
-    }
+        })
+    });
+    outcome.unwrap();
 }

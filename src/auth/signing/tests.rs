@@ -141,7 +141,7 @@ async fn a_rotten_row_is_passed_over() {
     let world = World::new().await;
     let rotten = SigningKey {
         kid: "rotten".to_owned(),
-        algorithm: "ES256".to_owned(),
+        algorithm: SigningAlgorithm::Es256,
         pkcs8: vec![1, 2, 3],
         created_at_ms: NOW_MS,
         retired_at_ms: None,
