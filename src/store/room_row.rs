@@ -11,6 +11,7 @@ use super::fault::{Fault, corrupt, on};
 use crate::domain::ids::{OrganizationId, ProjectId, RoomId};
 use crate::domain::metadata::RoomMetadata;
 use crate::domain::permissions::ScopeList;
+use crate::domain::query::number_of;
 use crate::domain::room::{Accesses, Engine, Room};
 use crate::error::Error;
 
@@ -125,7 +126,7 @@ fn metadata_rows(metadata: &RoomMetadata) -> Vec<(&str, &str, Option<f64>)> {
 
 /// The same rule as the model's, but for what an index cannot hold.
 fn number_in(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite())
+    number_of(text).filter(|number| number.is_finite())
 }
 
 /// One row per user and group that is named with at least one scope.
