@@ -59,6 +59,3 @@ async fn metrics(State(probes): State<Probes>) -> Response {
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
-
-#[cfg(test)]
-mod tests;

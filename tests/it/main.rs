@@ -5,6 +5,7 @@ mod cases;
 mod databases;
 mod harness;
 mod hostile;
+mod openapi;
 mod program;
 mod protocols;
 mod store_keys;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value as Reflected};
+use prost_reflect::{DynamicMessage, MethodDescriptor, Value as Reflected};
 use serde_json::{Value, json};
 
-use super::OPENAPI;
-use crate::proto::DESCRIPTOR_SET;
+use crate::harness::descriptors;
 
+const OPENAPI: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 /// The document of `tests/proto/`: one of every kind of field and route.
 const TESTING: &str = include_str!(concat!(env!("OUT_DIR"), "/testing/openapi.json"));
 
@@ -60,7 +60,7 @@ fn names(values: &Value, key: &str) -> Vec<String> {
 
 #[test]
 fn every_route_is_documented_with_its_one_success() {
-    let pool = DescriptorPool::decode(DESCRIPTOR_SET).unwrap();
+    let pool = descriptors();
     let document = read(OPENAPI);
     let documented = operations(&document);
     let mut expected = BTreeSet::new();
