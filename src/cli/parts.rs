@@ -8,7 +8,7 @@ use crate::auth::api_key::PROJECT_DEFAULT;
 use crate::auth::credentials::{AuthOptions, Authenticator};
 use crate::auth::signing::{SigningAlgorithm, SigningKeys, SigningOptions};
 use crate::auth::tokens::{TokenOptions, Tokens};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::domain::ids::ProjectId;
 use crate::error::Error;
 use crate::store::{DatabaseOptions, Store, Target};
@@ -59,10 +59,13 @@ pub async fn open_signing_keys(
     store: &Store,
     now_ms: i64,
 ) -> Result<Arc<SigningKeys>, Error> {
-    let algorithm = SigningAlgorithm::parse(config.signing_algorithm.as_str());
+    let algorithm = match config.signing_algorithm {
+        config::SigningAlgorithm::Es256 => SigningAlgorithm::Es256,
+        config::SigningAlgorithm::EdDsa => SigningAlgorithm::EdDsa,
+    };
     let days = i64::try_from(config.signing_key_max_age_days).unwrap_or(i64::MAX / DAY_MS);
     let options = SigningOptions {
-        algorithm: algorithm.unwrap_or_default(),
+        algorithm,
         key_age_max_ms: days.saturating_mul(DAY_MS),
     };
     SigningKeys::open(store.clone(), options, now_ms).await

@@ -13,7 +13,7 @@ use crate::domain::ctx::{Clock, Ctx};
 use crate::error::{Code, Error};
 use crate::proto::google::api::HttpBody;
 use crate::proto::testing::handlers::{testing_v1_echo_service, testing_v1_snake_service};
-use crate::proto::testing::testing::v1::{FailRequest, Kinds, SnakeRequest, UploadRequest};
+use crate::proto::testing::testing::v1::{FailRequest, Kinds, NothingRequest, SnakeRequest, UploadRequest};
 
 mod services {
     include!(concat!(env!("OUT_DIR"), "/testing/dispatch.rs"));
@@ -40,7 +40,7 @@ impl testing_v1_echo_service::EchoService for Echo {
         }
     }
 
-    async fn over_rpc_only(&self, _: &Ctx, (): ()) -> Result<(), Error> {
+    async fn over_rpc_only(&self, _: &Ctx, _: NothingRequest) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -197,8 +197,8 @@ fn dependencies_have_licences_that_we_may_ship() {
 /// Nothing that tells where or by which tools the project is made.
 #[test]
 fn no_path_of_a_machine_is_committed() {
-    let listed = std::process::Command::new("git").args(["ls-files", "-z"]).current_dir(root());
-    let listed = { listed }.output().unwrap();
+    let mut git = std::process::Command::new("git");
+    let listed = git.args(["ls-files", "-z"]).current_dir(root()).output().unwrap();
     let names = String::from_utf8(listed.stdout).unwrap();
     let needles = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("crates", ".io/api")];
     for name in names.split('\0').filter(|name| !name.is_empty() && *name != "Cargo.lock") {
