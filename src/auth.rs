@@ -3,8 +3,8 @@
 //! Invariant: no secret leaves this module except as the text that its owner asked for. Keys are
 //! stored hashed, and neither keys nor tokens have a `Debug` text, so no log can hold them.
 //!
-//! Deliberately missing: rights. A verified [`crate::domain::ctx::Caller`] says who calls; what they
-//! may do is decided by `domain::ctx`.
+//! Deliberately missing: rights. A verified [`crate::domain::ctx::Caller`] says who calls; what
+//! they may do is decided by `domain::ctx`.
 
 pub mod api_key;
 mod claims;

@@ -24,8 +24,8 @@ pub const API_KEY_BYTES_MAX: usize = 256;
 
 const KEY_RANDOM_BYTES: usize = 32;
 const KEY_ID_RANDOM_BYTES: usize = 12;
-/// The ids of the keys that the first start makes. They are fixed, so that of several processes that
-/// start at once only one can insert them.
+/// The ids of the keys that the first start makes. They are fixed, so that of several processes
+/// that start at once only one can insert them.
 const BOOTSTRAP_SECRET_KEY_ID: &str = "key_bootstrap_secret";
 const BOOTSTRAP_PUBLIC_KEY_ID: &str = "key_bootstrap_public";
 /// The first public key is among the oldest.
@@ -134,8 +134,8 @@ pub struct NewKeys {
     pub public: RawKey,
 }
 
-/// Creates a project and its first keys. Of all processes that ever call it on one database, exactly
-/// one is given the keys; revoking them later does not bring new ones.
+/// Creates a project and its first keys. Of all processes that ever call it on one database,
+/// exactly one is given the keys; revoking them later does not bring new ones.
 pub async fn bootstrap(
     store: &Store,
     project: &ProjectId,

@@ -50,7 +50,8 @@ struct Inner {
     known: Cache<[u8; 32], KnownKey>,
     /// When each hash was last looked for in vain.
     unknown: Cache<[u8; 32], i64>,
-    /// Counts revocations, so that a look-up that began before one does not outlive it in the cache.
+    /// Counts revocations, so that a look-up that began before one does not outlive it in the
+    /// cache.
     revocations: AtomicU64,
 }
 

@@ -37,7 +37,8 @@ pub const KEY_PUBLISH_LEAD_MS: i64 = 10 * 60 * 1000;
 /// Covers clocks that disagree, and nodes that learn late that a key was retired.
 const KEY_RETIRED_MARGIN_MS: i64 = HOUR_MS;
 const KEY_RETIRED_KEEP_MS: i64 = TOKEN_LIFETIME_S_MAX * 1000 + KEY_RETIRED_MARGIN_MS;
-/// Enough for the shortest age and many rotations by hand; a script that rotates in a loop must not fill the table.
+/// Enough for the shortest age and many rotations by hand; a script that rotates in a loop must not
+/// fill the table.
 pub const SIGNING_KEYS_MAX: usize = 64;
 /// Tokens may name any key they like; at most one of them in this time makes us ask the store.
 pub const UNKNOWN_KEY_RELOAD_MS: u64 = 1000;
@@ -154,7 +155,8 @@ impl SigningKeys {
         }
     }
 
-    /// Replaces the signing key at once, for an operator who has a reason to. Old tokens stay valid.
+    /// Replaces the signing key at once, for an operator who has a reason to. Old tokens stay
+    /// valid.
     pub async fn rotate_now(&self, now_ms: i64) -> Result<(), Error> {
         let turn = self.reloading.lock().await;
         self.reload(&turn).await?;

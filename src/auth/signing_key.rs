@@ -70,7 +70,8 @@ fn describe(algorithm: SigningAlgorithm, public: &[u8]) -> Result<PublicKey, Err
     Ok(PublicKey { kty, crv, x, y, kid, alg: algorithm.as_str(), key_use: "sig" })
 }
 
-/// RFC 7638: the hash of the required members, sorted by name. It names the key for everybody alike.
+/// RFC 7638: the hash of the required members, sorted by name. It names the key for everybody
+/// alike.
 fn thumbprint(kty: &str, crv: &str, x: &str, y: Option<&str>) -> String {
     let y = y.map_or_else(String::new, |y| format!(r#","y":"{y}""#));
     let members = format!(r#"{{"crv":"{crv}","kty":"{kty}","x":"{x}"{y}}}"#);

@@ -21,7 +21,8 @@ use crate::error::Error;
 
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
 pub const TOKEN_LIFETIME_S_DEFAULT: i64 = 60 * 60;
-/// For clocks of nodes that disagree. Only `nbf` has it: a client renews early, so `exp` needs none.
+/// For clocks of nodes that disagree. Only `nbf` has it: a client renews early, so `exp` needs
+/// none.
 const NOT_BEFORE_LEEWAY_MS: i64 = 30 * 1000;
 /// Memory for verified tokens, so that a busy session pays for one verification and not for each.
 pub const VERIFIED_TOKENS_BYTES_MAX: u64 = 32 << 20;
