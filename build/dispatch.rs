@@ -68,8 +68,7 @@ fn spec_code(service: &Service, method: &Method) -> String {
     format!(
         "&crate::wire::table::MethodSpec {{ service: {service_name:?}, method: {name:?}, \
          full_name: \"{service_name}/{name}\", snake_case: {}, open: {} }}",
-        service.snake_case,
-        method.open,
+        service.snake_case, method.open,
     )
 }
 

@@ -33,11 +33,16 @@ enum Shape {
     /// A bare value: zero is the same as unset.
     Implicit,
     /// An `Option`.
-    Optional { message: bool },
+    Optional {
+        message: bool,
+    },
     List,
     Map,
     /// A member of a oneof: the path of the oneof's enum and the variant.
-    Member { field: String, variant: String },
+    Member {
+        field: String,
+        variant: String,
+    },
 }
 
 fn shape(api: &Api, field: &FieldDescriptor) -> Shape {
@@ -110,9 +115,9 @@ fn write_field(api: &Api, field: &FieldDescriptor, out: &mut String) {
             let unset = match (nullable, always) {
                 (true, _) => format!("None => object.key({key}).null(),"),
                 (false, true) => format!("None => object.key({key}).empty_object(),"),
-                (false, false) if message => format!(
-                    "None => if object.writes_zeros() {{ object.key({key}).null() }},"
-                ),
+                (false, false) if message => {
+                    format!("None => if object.writes_zeros() {{ object.key({key}).null() }},")
+                }
                 _ => "None => {}".to_owned(),
             };
             let some = format!("Some(value) => object.key({key}).value(&{}),", value("value"));
@@ -126,9 +131,9 @@ fn write_field(api: &Api, field: &FieldDescriptor, out: &mut String) {
             };
             match always {
                 true => write,
-                false => format!(
-                    "if object.writes_zeros() || !self.{name}.is_empty() {{ {write} }}"
-                ),
+                false => {
+                    format!("if object.writes_zeros() || !self.{name}.is_empty() {{ {write} }}")
+                }
             }
         }
         Shape::Member { field: holder, variant } => format!(

@@ -54,7 +54,9 @@ impl Api {
         let services = pool.services().filter(|service| ours(service.package_name()));
         Ok(Self {
             root,
-            services: services.map(|service| read_service(pool, service)).collect::<Result<_, _>>()?,
+            services: services
+                .map(|service| read_service(pool, service))
+                .collect::<Result<_, _>>()?,
             messages: pool
                 .all_messages()
                 .filter(|message| ours(message.package_name()) || is_raw_body(root, message))

@@ -3,9 +3,8 @@
 use heck::{ToSnakeCase, ToUpperCamelCase};
 use prost_reflect::{EnumDescriptor, FieldDescriptor, MessageDescriptor, OneofDescriptor};
 
-const KEYWORDS: [&str; 12] = [
-    "as", "break", "const", "enum", "fn", "for", "in", "loop", "match", "mod", "type", "use",
-];
+const KEYWORDS: [&str; 12] =
+    ["as", "break", "const", "enum", "fn", "for", "in", "loop", "match", "mod", "type", "use"];
 
 /// The Rust path of a message.
 pub fn message(root: &str, message: &MessageDescriptor) -> String {

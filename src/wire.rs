@@ -19,9 +19,9 @@ mod respond;
 mod rest;
 mod routes;
 mod status;
+pub mod table;
 #[cfg(test)]
 mod tests;
-pub mod table;
 pub mod tls;
 pub mod trace;
 mod twirp;

@@ -64,10 +64,7 @@ pub async fn open_signing_keys(
         config::SigningAlgorithm::EdDsa => SigningAlgorithm::EdDsa,
     };
     let days = i64::try_from(config.signing_key_max_age_days).unwrap_or(i64::MAX / DAY_MS);
-    let options = SigningOptions {
-        algorithm,
-        key_age_max_ms: days.saturating_mul(DAY_MS),
-    };
+    let options = SigningOptions { algorithm, key_age_max_ms: days.saturating_mul(DAY_MS) };
     SigningKeys::open(store.clone(), options, now_ms).await
 }
 

@@ -24,7 +24,11 @@ impl From<&Room> for v1::Room {
             default_accesses: scopes(&room.default_accesses).collect(),
             groups_accesses: accesses(&room.groups_accesses),
             users_accesses: accesses(&room.users_accesses),
-            metadata: room.metadata.iter().map(|(key, value)| (key.clone(), metadata(value))).collect(),
+            metadata: room
+                .metadata
+                .iter()
+                .map(|(key, value)| (key.clone(), metadata(value)))
+                .collect(),
         }
     }
 }

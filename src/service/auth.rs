@@ -13,8 +13,8 @@ use crate::domain::permissions::{AccessPatterns, Level, Matrix, Resource};
 use crate::domain::room::Room;
 use crate::error::{Code, Error};
 use crate::proto::handlers::roomd_v1_auth_service::AuthService;
-use crate::proto::roomd::v1;
 use crate::proto::room::{organization, strings};
+use crate::proto::roomd::v1;
 use crate::proto::value::to_object;
 use crate::store::Store;
 
@@ -169,12 +169,8 @@ impl AuthService for AuthHandlers {
         let project = self.authenticator.public_key(key, ctx.now_ms()).await?;
         // The key is the credential here: whoever holds it may ask what anonymous users may do.
         let grant = ProjectGrant::system(project);
-        let asked = Asked {
-            user_id: anonymous()?,
-            group_ids: Vec::new(),
-            info: None,
-            level: Level::Write,
-        };
+        let asked =
+            Asked { user_id: anonymous()?, group_ids: Vec::new(), info: None, level: Level::Write };
         let token = self.issue_for_room(ctx, &grant, &request.room_id, asked).await?;
         Ok(v1::AuthorizeRoomPublicResponse { token })
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::auth::tokens::check_user_info;
 use crate::domain::ctx::{Ctx, room_not_found};
 use crate::domain::cursor::CursorKey;
 use crate::domain::ids::{OrganizationId, RoomId, UserId};
@@ -12,7 +13,6 @@ use crate::proto::handlers::roomd_v1_room_service::RoomService;
 use crate::proto::roomd::v1;
 use crate::proto::{room as convert, value};
 use crate::room::registry::{HttpPresence, Rooms};
-use crate::auth::tokens::check_user_info;
 use crate::store::{Moved, Renamed, Store};
 
 /// Seconds that a presence without a connection may live.
@@ -147,9 +147,7 @@ impl RoomService for RoomHandlers {
         let from = OrganizationId::parse("fromOrganizationId", &request.from_organization_id)?;
         let to = OrganizationId::parse("toOrganizationId", &request.to_organization_id)?;
         match self.store.move_room(&grant, &id, &from, &to).await? {
-            Moved::Done(room) => {
-                Ok(v1::UpdateRoomOrganizationIdResponse { room: reply(&room) })
-            }
+            Moved::Done(room) => Ok(v1::UpdateRoomOrganizationIdResponse { room: reply(&room) }),
             Moved::Elsewhere => Err(Error::new(
                 Code::FailedPrecondition,
                 "UNPROCESSABLE_ENTITY",
@@ -214,10 +212,11 @@ impl RoomService for RoomHandlers {
 fn read_presence(request: &v1::SetPresenceRequest) -> Result<HttpPresence, Error> {
     let ttl = request.ttl.unwrap_or(PRESENCE_TTL_SECONDS_DEFAULT);
     let range = PRESENCE_TTL_SECONDS_MIN..=PRESENCE_TTL_SECONDS_MAX;
-    let ttl_seconds = u32::try_from(ttl).ok().filter(|_| range.contains(&ttl)).ok_or_else(|| {
-        let (min, max) = (range.start(), range.end());
-        Error::invalid("ttl", format!("must be {min} to {max} seconds, got {ttl}"))
-    })?;
+    let ttl_seconds =
+        u32::try_from(ttl).ok().filter(|_| range.contains(&ttl)).ok_or_else(|| {
+            let (min, max) = (range.start(), range.end());
+            Error::invalid("ttl", format!("must be {min} to {max} seconds, got {ttl}"))
+        })?;
     let data = request.data.clone().ok_or_else(|| Error::missing("data"))?;
     let data = serde_json::Value::Object(value::to_object(data));
     check_json_bytes("data", &data)?;

@@ -92,9 +92,7 @@ pub(super) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
     let digits = (1..=10).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse().ok().filter(|_| digits) {
         Some(asked) => Ok(Some(Duration::from_millis(asked))),
-        None => {
-            Err(Error::invalid("Connect-Timeout-Ms", "must be 1 to 10 digits of milliseconds"))
-        }
+        None => Err(Error::invalid("Connect-Timeout-Ms", "must be 1 to 10 digits of milliseconds")),
     }
 }
 

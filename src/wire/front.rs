@@ -263,12 +263,7 @@ impl Exchange<'_> {
     }
 
     /// Counts the call; every protocol ends here.
-    pub fn finish(
-        &self,
-        protocol: Protocol,
-        method: Option<&dyn Method>,
-        code: tonic::Code,
-    ) {
+    pub fn finish(&self, protocol: Protocol, method: Option<&dyn Method>, code: tonic::Code) {
         let elapsed = self.started.elapsed();
         let spec = method.map(Method::spec);
         self.state.parts.metrics.observe(protocol, spec, code, elapsed);

@@ -60,19 +60,15 @@ where
     }
     let response = exchange.state.grpc().call(request).await;
     // What tonic refused by itself has its status in the head already.
-    let code = response.headers().get("grpc-status").map_or_else(
-        || outcome.get(),
-        |status| tonic::Code::from_bytes(status.as_bytes()),
-    );
+    let code = response
+        .headers()
+        .get("grpc-status")
+        .map_or_else(|| outcome.get(), |status| tonic::Code::from_bytes(status.as_bytes()));
     exchange.finish(protocol, method.map(AsRef::as_ref), code);
     response
 }
 
-async fn context(
-    exchange: &Exchange<'_>,
-    open: bool,
-    headers: &HeaderMap,
-) -> Result<Ctx, Error> {
+async fn context(exchange: &Exchange<'_>, open: bool, headers: &HeaderMap) -> Result<Ctx, Error> {
     exchange.context(open, exchange.deadline(timeout(headers)?)).await
 }
 

@@ -19,12 +19,7 @@ pub struct ParamError(pub String);
 
 /// A message whose fields can be set by name. `Ok(false)` means that it has no such field.
 pub trait ParamMessage {
-    fn set_field(
-        &mut self,
-        name: &str,
-        rest: Option<&str>,
-        raw: &str,
-    ) -> Result<bool, ParamError>;
+    fn set_field(&mut self, name: &str, rest: Option<&str>, raw: &str) -> Result<bool, ParamError>;
 }
 
 /// A field that can be set from text. `rest` is what follows the field's name and a dot.

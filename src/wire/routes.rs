@@ -29,7 +29,11 @@ struct Endpoint {
 
 /// What a path leads to.
 pub enum Match<'r, 'p> {
-    Found { method: &'r Arc<dyn Method>, rule: usize, variables: Vec<&'p str> },
+    Found {
+        method: &'r Arc<dyn Method>,
+        rule: usize,
+        variables: Vec<&'p str>,
+    },
     /// The path exists with these other verbs.
     WrongVerb(Vec<&'r Verb>),
     None,

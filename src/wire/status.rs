@@ -96,9 +96,8 @@ pub fn grpc(error: &Error, request_id: &str) -> tonic::Status {
     let info = [("request_id".to_owned(), request_id.to_owned())];
     let mut details = ErrorDetails::with_error_info(error.reason(), "roomd", info);
     if !error.fields().is_empty() {
-        let violation = |found: &error::FieldViolation| {
-            FieldViolation::new(&found.field, &found.problem)
-        };
+        let violation =
+            |found: &error::FieldViolation| FieldViolation::new(&found.field, &found.problem);
         details.set_bad_request(error.fields().iter().map(violation).collect::<Vec<_>>());
     }
     let code = statuses_of(error.code()).grpc;

@@ -224,10 +224,7 @@ fn json_answer(
     Answer { status, content_type: Cow::Borrowed("application/json"), body }
 }
 
-fn decode_rest<Req, Resp>(
-    rule: &Rule<Req, Resp>,
-    input: &RestInput<'_>,
-) -> Result<Req, Error>
+fn decode_rest<Req, Resp>(rule: &Rule<Req, Resp>, input: &RestInput<'_>) -> Result<Req, Error>
 where
     Req: JsonMessage + ReadJson + ParamMessage,
 {
@@ -259,10 +256,7 @@ where
 }
 
 /// A JSON body may come without a type, and not under another's name.
-fn check_media_type<Req, Resp>(
-    rule: &Rule<Req, Resp>,
-    input: &RestInput<'_>,
-) -> Result<(), Error> {
+fn check_media_type<Req, Resp>(rule: &Rule<Req, Resp>, input: &RestInput<'_>) -> Result<(), Error> {
     let media_type = input.content_type.split(';').next().unwrap_or_default().trim();
     let json = media_type.is_empty()
         || media_type.eq_ignore_ascii_case("application/json")

@@ -13,7 +13,9 @@ use crate::domain::ctx::{Clock, Ctx};
 use crate::error::{Code, Error};
 use crate::proto::google::api::HttpBody;
 use crate::proto::testing::handlers::{testing_v1_echo_service, testing_v1_snake_service};
-use crate::proto::testing::testing::v1::{FailRequest, Kinds, NothingRequest, SnakeRequest, UploadRequest};
+use crate::proto::testing::testing::v1::{
+    FailRequest, Kinds, NothingRequest, SnakeRequest, UploadRequest,
+};
 
 mod services {
     include!(concat!(env!("OUT_DIR"), "/testing/dispatch.rs"));
@@ -92,7 +94,11 @@ async fn text(verb: Verb, url: &str, body: &str) -> String {
 #[tokio::test]
 async fn path_variables_are_matched_raw_and_decoded_afterwards() {
     assert_eq!(text(Verb::GET, "/echo/a%2Fb%20c%25", "").await, r#"{"text":"a/b c%"}"#);
-    assert_eq!(text(Verb::GET, "/echo/+", "").await, r#"{"text":"+"}"#, "no form encoding in paths");
+    assert_eq!(
+        text(Verb::GET, "/echo/+", "").await,
+        r#"{"text":"+"}"#,
+        "no form encoding in paths"
+    );
     let broken = rest(Verb::GET, "/echo/%ff", "", "").await.expect_err("not UTF-8");
     assert_eq!(broken.code(), Code::Malformed);
     let wrong = rest(Verb::PUT, "/files/f/x", "", "").await.expect_err("not a number");
@@ -105,7 +111,10 @@ async fn query_parameters_fill_fields_of_every_kind() {
         ("small=5&big=-9&truth", r#"{"text":"t","small":5,"big":"-9","truth":true}"#),
         ("truth=false", r#"{"text":"t"}"#),
         ("numbers=1&numbers=2", r#"{"text":"t","numbers":[1,2]}"#),
-        ("color=COLOR_RED&colors=1&colors=COLOR_RED", r#"{"text":"t","color":"COLOR_RED","colors":["COLOR_RED","COLOR_RED"]}"#),
+        (
+            "color=COLOR_RED&colors=1&colors=COLOR_RED",
+            r#"{"text":"t","color":"COLOR_RED","colors":["COLOR_RED","COLOR_RED"]}"#,
+        ),
         ("maybeText=&maybe_small=0", r#"{"text":"t","maybeText":"","maybeSmall":0}"#),
         ("words.a.b=c+d&words.x=%26", r#"{"text":"t","words":{"a.b":"c d","x":"&"}}"#),
         ("inner.inner.text=deep", r#"{"text":"t","inner":{"inner":{"text":"deep"}}}"#),

@@ -72,7 +72,10 @@ fn route<'a>(
 ) -> Result<(&'a Arc<dyn Method>, Codec), String> {
     let head = exchange.head;
     if head.method != Verb::POST {
-        return Err(format!("unsupported method {:?} (only POST is allowed)", head.method.as_str()));
+        return Err(format!(
+            "unsupported method {:?} (only POST is allowed)",
+            head.method.as_str()
+        ));
     }
     let method = exchange.state.table().find(name);
     let method = method.ok_or_else(|| format!("no handler for path {:?}", head.uri.path()))?;

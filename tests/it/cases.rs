@@ -60,73 +60,201 @@ fn room_cases() -> Vec<Case> {
     let invalid = || refusal("invalid_argument", 422, "UNPROCESSABLE_ENTITY");
     let long = "x".repeat(129);
     vec![
-        case("create", &[], rpc("CreateRoom"), room("r"), Reply(json!({"room": {
-            "id": "r", "type": "room", "organizationId": "default",
-            "defaultAccesses": ["*:read", "comments:write"],
-            "usersAccesses": {"ann": ["*:write"]}, "groupsAccesses": {"eng": ["storage:none"]},
-            "metadata": {"color": "red", "tags": ["a", "b"]},
-        }}))),
+        case(
+            "create",
+            &[],
+            rpc("CreateRoom"),
+            room("r"),
+            Reply(json!({"room": {
+                "id": "r", "type": "room", "organizationId": "default",
+                "defaultAccesses": ["*:read", "comments:write"],
+                "usersAccesses": {"ann": ["*:write"]}, "groupsAccesses": {"eng": ["storage:none"]},
+                "metadata": {"color": "red", "tags": ["a", "b"]},
+            }})),
+        ),
         case("create what is there", &["r"], rpc("CreateRoom"), room("r"), taken()),
-        case("create idempotently", &["r"], rpc("CreateRoom"),
+        case(
+            "create idempotently",
+            &["r"],
+            rpc("CreateRoom"),
             json!({"id": "r", "defaultAccesses": [], "idempotent": true}),
-            Reply(json!({"room": {"id": "r", "metadata": {"color": "red"}}}))),
-        case("create with an id too long", &[], rpc("CreateRoom"),
-            json!({"id": long, "defaultAccesses": []}), invalid()),
-        case("create with two bases", &[], rpc("CreateRoom"),
-            json!({"id": "r", "defaultAccesses": ["*:read", "*:write"]}), invalid()),
-        case("create with a number as metadata", &[], rpc("CreateRoom"),
-            json!({"id": "r", "defaultAccesses": [], "metadata": {"n": 5}}), invalid()),
-        case("get", &["r"], rpc("GetRoom"), json!({"roomId": "r"}),
-            Reply(json!({"room": {"id": "r"}}))),
+            Reply(json!({"room": {"id": "r", "metadata": {"color": "red"}}})),
+        ),
+        case(
+            "create with an id too long",
+            &[],
+            rpc("CreateRoom"),
+            json!({"id": long, "defaultAccesses": []}),
+            invalid(),
+        ),
+        case(
+            "create with two bases",
+            &[],
+            rpc("CreateRoom"),
+            json!({"id": "r", "defaultAccesses": ["*:read", "*:write"]}),
+            invalid(),
+        ),
+        case(
+            "create with a number as metadata",
+            &[],
+            rpc("CreateRoom"),
+            json!({"id": "r", "defaultAccesses": [], "metadata": {"n": 5}}),
+            invalid(),
+        ),
+        case(
+            "get",
+            &["r"],
+            rpc("GetRoom"),
+            json!({"roomId": "r"}),
+            Reply(json!({"room": {"id": "r"}})),
+        ),
         case("get an odd id", &[ODD], rpc("GetRoom"), json!({"roomId": ODD}), Reply(strange_room)),
         case("get what is not there", &[], rpc("GetRoom"), json!({"roomId": "r"}), not_found()),
-        case("list", &["a", "b", "c"], rpc("ListRooms"),
+        case(
+            "list",
+            &["a", "b", "c"],
+            rpc("ListRooms"),
             json!({"limit": 2, "metadata": {"color": "red"}, "groupIds": ["x,eng", "y"]}),
-            Reply(json!({"data": [{"id": "c"}, {"id": "b"}]}))),
-        case("list by a query", &["team:1", "other"], rpc("ListRooms"),
+            Reply(json!({"data": [{"id": "c"}, {"id": "b"}]})),
+        ),
+        case(
+            "list by a query",
+            &["team:1", "other"],
+            rpc("ListRooms"),
             json!({"query": "roomId^'team:' AND metadata[\"tags\"]:\"b\""}),
-            Reply(json!({"data": [{"id": "team:1"}]}))),
-        case("list with a bad query", &[], rpc("ListRooms"), json!({"query": "roomId="}), invalid()),
-        case("list with a bad cursor", &[], rpc("ListRooms"), json!({"startingAfter": "x"}), invalid()),
+            Reply(json!({"data": [{"id": "team:1"}]})),
+        ),
+        case(
+            "list with a bad query",
+            &[],
+            rpc("ListRooms"),
+            json!({"query": "roomId="}),
+            invalid(),
+        ),
+        case(
+            "list with a bad cursor",
+            &[],
+            rpc("ListRooms"),
+            json!({"startingAfter": "x"}),
+            invalid(),
+        ),
         case("list too many", &[], rpc("ListRooms"), json!({"limit": 101}), invalid()),
-        case("update", &["r"], rpc("UpdateRoom"), json!({"roomId": "r", "update": {
+        case(
+            "update",
+            &["r"],
+            rpc("UpdateRoom"),
+            json!({"roomId": "r", "update": {
                 "defaultAccesses": null, "usersAccesses": {"ann": null, "bob": ["*:read"]},
                 "groupsAccesses": null, "metadata": {"color": null, "size": "xl"},
-            }}), Reply(json!({"room": {"usersAccesses": {"bob": ["*:read"]},
-                "metadata": {"tags": ["a", "b"], "size": "xl"}}}))),
-        case("update what is not there", &[], rpc("UpdateRoom"),
-            json!({"roomId": "r", "update": {"metadata": {}}}), not_found()),
-        case("upsert as create", &[], rpc("UpsertRoom"), json!({"roomId": "r",
+            }}),
+            Reply(json!({"room": {"usersAccesses": {"bob": ["*:read"]},
+                "metadata": {"tags": ["a", "b"], "size": "xl"}}})),
+        ),
+        case(
+            "update what is not there",
+            &[],
+            rpc("UpdateRoom"),
+            json!({"roomId": "r", "update": {"metadata": {}}}),
+            not_found(),
+        ),
+        case(
+            "upsert as create",
+            &[],
+            rpc("UpsertRoom"),
+            json!({"roomId": "r",
                 "update": {"metadata": {"a": "1"}}, "create": {"defaultAccesses": ["*:read"]}}),
-            Reply(json!({"room": {"defaultAccesses": ["*:read"], "metadata": {"a": "1"}}}))),
-        case("upsert as update", &["r"], rpc("UpsertRoom"), json!({"roomId": "r",
+            Reply(json!({"room": {"defaultAccesses": ["*:read"], "metadata": {"a": "1"}}})),
+        ),
+        case(
+            "upsert as update",
+            &["r"],
+            rpc("UpsertRoom"),
+            json!({"roomId": "r",
                 "update": {"metadata": {"a": "1"}}, "create": {"defaultAccesses": []}}),
-            Reply(json!({"room": {"metadata": {"a": "1", "color": "red"}}}))),
-        case("upsert nothing", &["r"], rpc("UpsertRoom"),
-            json!({"roomId": "r", "update": {}}), invalid()),
+            Reply(json!({"room": {"metadata": {"a": "1", "color": "red"}}})),
+        ),
+        case(
+            "upsert nothing",
+            &["r"],
+            rpc("UpsertRoom"),
+            json!({"roomId": "r", "update": {}}),
+            invalid(),
+        ),
         case("delete", &["r"], rpc("DeleteRoom"), json!({"roomId": "r"}), Reply(json!({}))),
-        case("delete what is not there", &[], rpc("DeleteRoom"), json!({"roomId": "r"}), not_found()),
-        case("rename", &["r"], rpc("UpdateRoomId"), json!({"roomId": "r", "newRoomId": "s"}),
-            Reply(json!({"room": {"id": "s", "metadata": {"color": "red"}}}))),
-        case("rename to what is there", &["r", "s"], rpc("UpdateRoomId"),
-            json!({"roomId": "r", "newRoomId": "s"}), taken()),
-        case("move", &["r"], rpc("UpdateRoomOrganizationId"), json!({"roomId": "r",
+        case(
+            "delete what is not there",
+            &[],
+            rpc("DeleteRoom"),
+            json!({"roomId": "r"}),
+            not_found(),
+        ),
+        case(
+            "rename",
+            &["r"],
+            rpc("UpdateRoomId"),
+            json!({"roomId": "r", "newRoomId": "s"}),
+            Reply(json!({"room": {"id": "s", "metadata": {"color": "red"}}})),
+        ),
+        case(
+            "rename to what is there",
+            &["r", "s"],
+            rpc("UpdateRoomId"),
+            json!({"roomId": "r", "newRoomId": "s"}),
+            taken(),
+        ),
+        case(
+            "move",
+            &["r"],
+            rpc("UpdateRoomOrganizationId"),
+            json!({"roomId": "r",
                 "fromOrganizationId": "default", "toOrganizationId": "acme"}),
-            Reply(json!({"room": {"organizationId": "acme"}}))),
-        case("move from elsewhere", &["r"], rpc("UpdateRoomOrganizationId"), json!({"roomId": "r",
+            Reply(json!({"room": {"organizationId": "acme"}})),
+        ),
+        case(
+            "move from elsewhere",
+            &["r"],
+            rpc("UpdateRoomOrganizationId"),
+            json!({"roomId": "r",
                 "fromOrganizationId": "x", "toOrganizationId": "acme"}),
-            refusal("failed_precondition", 422, "UNPROCESSABLE_ENTITY")),
+            refusal("failed_precondition", 422, "UNPROCESSABLE_ENTITY"),
+        ),
         case("prewarm", &["r"], rpc("PrewarmRoom"), json!({"roomId": "r"}), Reply(json!({}))),
-        case("who is there", &["r"], rpc("GetActiveUsers"), json!({"roomId": "r"}), Reply(json!({}))),
-        case("set presence", &["r"], rpc("SetPresence"), json!({"roomId": "r", "userId": "ann",
+        case(
+            "who is there",
+            &["r"],
+            rpc("GetActiveUsers"),
+            json!({"roomId": "r"}),
+            Reply(json!({})),
+        ),
+        case(
+            "set presence",
+            &["r"],
+            rpc("SetPresence"),
+            json!({"roomId": "r", "userId": "ann",
                 "data": {"cursor": [1, 2]}, "userInfo": {"name": "Ann"}, "ttl": 2}),
-            Reply(json!({}))),
-        case("set presence too long", &["r"], rpc("SetPresence"),
-            json!({"roomId": "r", "userId": "ann", "data": {}, "ttl": 3600}), invalid()),
-        case("broadcast", &["r"], rpc("BroadcastEvent"),
-            json!({"roomId": "r", "event": [1, {"a": null}]}), Reply(json!({}))),
-        case("broadcast to nobody's room", &[], rpc("BroadcastEvent"),
-            json!({"roomId": "r", "event": null}), not_found()),
+            Reply(json!({})),
+        ),
+        case(
+            "set presence too long",
+            &["r"],
+            rpc("SetPresence"),
+            json!({"roomId": "r", "userId": "ann", "data": {}, "ttl": 3600}),
+            invalid(),
+        ),
+        case(
+            "broadcast",
+            &["r"],
+            rpc("BroadcastEvent"),
+            json!({"roomId": "r", "event": [1, {"a": null}]}),
+            Reply(json!({})),
+        ),
+        case(
+            "broadcast to nobody's room",
+            &[],
+            rpc("BroadcastEvent"),
+            json!({"roomId": "r", "event": null}),
+            not_found(),
+        ),
     ]
 }
 
@@ -136,23 +264,57 @@ fn auth_cases() -> Vec<Case> {
     let token = || Reply(json!({"token": "T"}));
     let invalid = || refusal("invalid_argument", 422, "UNPROCESSABLE_ENTITY");
     vec![
-        case("authorize", &[], rpc("AuthorizeUser"), json!({"userId": "ann",
-                "permissions": {"team:*": ["*:write"]}, "userInfo": {"name": "Ann"}}), token()),
-        case("authorize an unknown scope", &[], rpc("AuthorizeUser"),
-            json!({"userId": "ann", "permissions": {"r": ["everything"]}}), invalid()),
-        case("identify", &[], rpc("IdentifyUser"),
-            json!({"userId": "ann", "groupIds": ["eng"], "organizationId": "acme"}), token()),
+        case(
+            "authorize",
+            &[],
+            rpc("AuthorizeUser"),
+            json!({"userId": "ann",
+                "permissions": {"team:*": ["*:write"]}, "userInfo": {"name": "Ann"}}),
+            token(),
+        ),
+        case(
+            "authorize an unknown scope",
+            &[],
+            rpc("AuthorizeUser"),
+            json!({"userId": "ann", "permissions": {"r": ["everything"]}}),
+            invalid(),
+        ),
+        case(
+            "identify",
+            &[],
+            rpc("IdentifyUser"),
+            json!({"userId": "ann", "groupIds": ["eng"], "organizationId": "acme"}),
+            token(),
+        ),
         case("identify nobody", &[], rpc("IdentifyUser"), json!({"userId": ""}), invalid()),
-        case("authorize for a room", &["r"], rpc("AuthorizeRoom"),
-            json!({"roomId": "r", "userId": "ann"}), token()),
-        case("authorize for a room publicly", &["r"], rpc("AuthorizeRoomPublic"),
+        case(
+            "authorize for a room",
+            &["r"],
+            rpc("AuthorizeRoom"),
+            json!({"roomId": "r", "userId": "ann"}),
+            token(),
+        ),
+        case(
+            "authorize for a room publicly",
+            &["r"],
+            rpc("AuthorizeRoomPublic"),
             json!({"roomId": "r", "publicApiKey": "{public}"}),
-            refusal("permission_denied", 403, "UNAUTHORIZED_ROOM_ACCESS")),
-        case("authorize publicly with an unknown key", &["r"], rpc("AuthorizeRoomPublic"),
+            refusal("permission_denied", 403, "UNAUTHORIZED_ROOM_ACCESS"),
+        ),
+        case(
+            "authorize publicly with an unknown key",
+            &["r"],
+            rpc("AuthorizeRoomPublic"),
             json!({"roomId": "r", "publicApiKey": "pk_no"}),
-            refusal("unauthenticated", 403, "INVALID_PUBLIC_KEY")),
-        case("keys", &[], rpc("GetJsonWebKeySet"), json!({}),
-            Reply(json!({"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig"}]}))),
+            refusal("unauthenticated", 403, "INVALID_PUBLIC_KEY"),
+        ),
+        case(
+            "keys",
+            &[],
+            rpc("GetJsonWebKeySet"),
+            json!({}),
+            Reply(json!({"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig"}]})),
+        ),
     ]
 }
 
@@ -164,9 +326,8 @@ fn every_unary_rpc_has_a_case_that_succeeds() {
     for service in crate::harness::descriptors().services() {
         for method in service.methods() {
             let rpc = format!("{}/{}", service.full_name(), method.name());
-            let succeeds = |case: &Case| {
-                case.rpc == rpc && matches!(case.expected, Expected::Reply(_))
-            };
+            let succeeds =
+                |case: &Case| case.rpc == rpc && matches!(case.expected, Expected::Reply(_));
             let found = cases.iter().any(succeeds) || elsewhere.contains(&rpc.as_str());
             assert!(found, "no case for {rpc}");
         }
@@ -180,8 +341,14 @@ async fn the_same_case_has_the_same_result_over_every_protocol(server: Server) {
             // A project of its own for each call: the same ids, and no traces of another.
             let project = server.project(&format!("case-{number}-{protocol:?}")).await;
             for id in case.rooms {
-                let created = call(&server, Protocol::ConnectJson, &format!("{ROOMS}/CreateRoom"),
-                    &room(id), Some(project.secret.expose())).await;
+                let created = call(
+                    &server,
+                    Protocol::ConnectJson,
+                    &format!("{ROOMS}/CreateRoom"),
+                    &room(id),
+                    Some(project.secret.expose()),
+                )
+                .await;
                 created.unwrap();
             }
             let outcome = run(&server, protocol, &case, &project).await;
@@ -197,12 +364,7 @@ async fn run(server: &Server, protocol: Protocol, case: &Case, project: &Project
     call(server, protocol, &case.rpc, &request, Some(project.secret.expose())).await
 }
 
-fn check(
-    protocol: Protocol,
-    case: &Case,
-    outcome: Outcome,
-    replies: &mut Vec<(Protocol, Value)>,
-) {
+fn check(protocol: Protocol, case: &Case, outcome: Outcome, replies: &mut Vec<(Protocol, Value)>) {
     let name = case.name;
     match (&case.expected, outcome) {
         (Expected::Reply(expected), Ok(mut reply)) => {
@@ -233,7 +395,9 @@ fn normalize(value: &mut Value) {
         Value::Object(entries) => {
             for (key, value) in entries {
                 match key.as_str() {
-                    "createdAt" | "token" | "nextCursor" if value.is_string() => *value = json!("T"),
+                    "createdAt" | "token" | "nextCursor" if value.is_string() => {
+                        *value = json!("T")
+                    }
                     _ => normalize(value),
                 }
             }

@@ -89,9 +89,17 @@ impl Server {
     }
 
     /// An access token of a user, issued `age_ms` ago.
-    pub fn access_token(&self, project: &ProjectId, scopes: &[(&str, &[&str])], age_ms: i64) -> String {
+    pub fn access_token(
+        &self,
+        project: &ProjectId,
+        scopes: &[(&str, &[&str])],
+        age_ms: i64,
+    ) -> String {
         let patterns = scopes.iter().map(|(pattern, scopes)| {
-            ((*pattern).to_owned(), scopes.iter().map(|scope| (*scope).to_owned()).collect::<Vec<_>>())
+            (
+                (*pattern).to_owned(),
+                scopes.iter().map(|scope| (*scope).to_owned()).collect::<Vec<_>>(),
+            )
         });
         let patterns = AccessPatterns::parse("permissions", patterns).unwrap();
         self.token(project, "ann", UserRights::Patterns(patterns), "default", age_ms)
@@ -163,4 +171,3 @@ macro_rules! on_both_servers {
         }
     };
 }
-

@@ -89,8 +89,7 @@ async fn bodies_that_cannot_be_read_are_refused_in_the_callers_protocol() {
 async fn a_body_over_the_limit_is_refused_whether_it_says_so_or_not() {
     let world = world().await;
     let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(70 << 10));
-    for (path, status, code) in
-        [(REST, 413, "error"), (TWIRP, 429, "code"), (CONNECT, 429, "code")]
+    for (path, status, code) in [(REST, 413, "error"), (TWIRP, 429, "code"), (CONNECT, 429, "code")]
     {
         let (got, error) = answer(world.post(path, "application/json", long.clone())).await;
         assert_eq!(got, status, "{path}: {error}");
@@ -161,7 +160,10 @@ async fn twirp_answers_bad_routes_as_the_reference_does() {
         assert_eq!(error["meta"], json!({ "twirp_invalid_route": route }));
     }
     // The media type is compared without its parameters and letter case; slashes in front collapse.
-    for (path, kind) in [(url, "Application/JSON; charset=utf-8"), ("//twirp/roomd.v1.RoomService/GetRoom", "application/json")] {
+    for (path, kind) in [
+        (url, "Application/JSON; charset=utf-8"),
+        ("//twirp/roomd.v1.RoomService/GetRoom", "application/json"),
+    ] {
         let (status, error) = answer(world.post(path, kind, r#"{"room_id":"none"} junk"#)).await;
         assert_eq!((status, &error["code"]), (404, &json!("not_found")), "{path} {kind}");
     }
@@ -181,7 +183,8 @@ async fn rest_answers_wrong_verbs_and_paths() {
     assert_eq!(answer(world.get("/v2/rooms?limit=x")).await.0, 422);
     let many = "a=1&".repeat(300);
     assert_eq!(answer(world.get(&format!("/v2/rooms?{many}"))).await.0, 422);
-    let (status, _) = answer(world.post(REST, "text/csv", r#"{"id":"a","defaultAccesses":[]}"#)).await;
+    let (status, _) =
+        answer(world.post(REST, "text/csv", r#"{"id":"a","defaultAccesses":[]}"#)).await;
     assert_eq!(status, 400, "JSON under another name");
     let (status, error) = answer(world.post(REST, "application/json", r#"{"id":"a"}"#)).await;
     assert_eq!((status, &error["message"]), (422, &json!("Missing key: 'defaultAccesses'.")));
@@ -204,7 +207,7 @@ async fn deadlines_are_honoured_and_checked() {
         let request = world.post(&format!("/twirp{path}"), "application/json", body);
         request.header("x-twirp-timeout-ms", timeout)
     };
-    assert_eq!(answer(twirp("-5")).await, answer(twirp("0")).await);
+    assert_eq!(answer(twirp("-5")).await.1["code"], "deadline_exceeded");
     assert_eq!(answer(twirp("0")).await.1["code"], "deadline_exceeded");
     assert_eq!(answer(twirp("soon")).await.1["code"], "not_found", "not a number is ignored");
 }
@@ -243,7 +246,8 @@ async fn browsers_may_call_from_any_origin() {
     assert_eq!(header("access-control-allow-origin"), "*");
     assert!(header("access-control-allow-methods").contains("post"));
     assert!(header("access-control-allow-headers").contains("x-lb-client"));
-    let reply = world.get("/v2/rooms").header("origin", "https://app.example").send().await.unwrap();
+    let reply =
+        world.get("/v2/rooms").header("origin", "https://app.example").send().await.unwrap();
     assert_eq!(reply.status(), 200);
     assert_eq!(reply.headers()["access-control-allow-origin"], "*");
     let exposed = reply.headers()["access-control-expose-headers"].to_str().unwrap();
@@ -255,7 +259,8 @@ async fn request_ids_are_kept_if_they_are_fit_for_a_log() {
     let world = world().await;
     let id_of = async |given: Option<&str>| {
         let request = world.get("/v2/rooms");
-        let request = given.into_iter().fold(request, |request, id| request.header("x-request-id", id));
+        let request =
+            given.into_iter().fold(request, |request, id| request.header("x-request-id", id));
         let reply = request.send().await.unwrap();
         reply.headers()["x-request-id"].to_str().unwrap().to_owned()
     };
@@ -278,7 +283,10 @@ async fn operators_see_health_metrics_and_documents() {
     let line = text.lines().find(|line| {
         line.starts_with("roomd_requests_total{protocol=\"connect\"") && line.contains("CreateRoom")
     });
-    assert!(line.is_some_and(|line| line.contains("code=\"ok\"") && line.ends_with(" 1")), "{text}");
+    assert!(
+        line.is_some_and(|line| line.contains("code=\"ok\"") && line.ends_with(" 1")),
+        "{text}"
+    );
     assert!(text.contains("roomd_request_duration_seconds_bucket"));
     assert!(text.contains("roomd_database_connections"));
     assert!(!text.contains("sk_"), "a secret in the metrics");

@@ -220,8 +220,7 @@ impl Call<'_> {
         let verb = rule.verb.parse().unwrap();
         let mut request = self.server.http.request(verb, self.server.url(&path));
         if let Some(body) = body {
-            request =
-                request.header("content-type", "application/json").body(body.to_string());
+            request = request.header("content-type", "application/json").body(body.to_string());
         }
         let reply = self.authorized(request).send().await.unwrap();
         self.rest_outcome(&rule, reply).await
@@ -361,7 +360,11 @@ impl Encoder for Dynamic {
     type Item = DynamicMessage;
     type Error = tonic::Status;
 
-    fn encode(&mut self, item: DynamicMessage, to: &mut EncodeBuf<'_>) -> Result<(), tonic::Status> {
+    fn encode(
+        &mut self,
+        item: DynamicMessage,
+        to: &mut EncodeBuf<'_>,
+    ) -> Result<(), tonic::Status> {
         item.encode(to).map_err(|error| tonic::Status::internal(error.to_string()))
     }
 }
@@ -370,7 +373,10 @@ impl Decoder for Dynamic {
     type Item = DynamicMessage;
     type Error = tonic::Status;
 
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, tonic::Status> {
+    fn decode(
+        &mut self,
+        from: &mut DecodeBuf<'_>,
+    ) -> Result<Option<DynamicMessage>, tonic::Status> {
         let message = DynamicMessage::decode(self.0.clone(), from);
         message.map(Some).map_err(|error| tonic::Status::internal(error.to_string()))
     }

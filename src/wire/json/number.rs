@@ -74,7 +74,8 @@ fn out_of_range<E: Error>(came: impl fmt::Display, wanted: &str) -> E {
 
 /// The decimal notation that JSON has; Rust's own parser also knows `inf` and `nan`.
 fn decimal(text: &str) -> Option<f64> {
-    let plain = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    let plain =
+        text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
     text.parse().ok().filter(|value: &f64| plain && value.is_finite())
 }
 

@@ -314,4 +314,3 @@ impl<T: ReadJson> ReadJson for Box<T> {
         T::read_json(source, options).map(Self::new)
     }
 }
-

@@ -22,7 +22,9 @@ fn canonical(json: &str) -> String {
     let message = read(json).unwrap_or_else(|problem| panic!("{json}: {problem}"));
     let out = write(&message, Profile::Canonical);
     serde_json::from_str::<serde_json::Value>(&out).expect("valid JSON");
-    out.replace("\"nullText\":null,\"alwaysList\":[],\"alwaysObject\":{}", "").replace(",}", "}").replace("{,", "{")
+    out.replace("\"nullText\":null,\"alwaysList\":[],\"alwaysObject\":{}", "")
+        .replace(",}", "}")
+        .replace("{,", "{")
 }
 
 #[test]
@@ -69,7 +71,10 @@ fn every_kind_comes_back_in_canonical_form() {
         (r#"{"lasting":"1.5s"}"#, r#"{"lasting":"1.500s"}"#),
         (r#"{"lasting":"-3s"}"#, r#"{"lasting":"-3s"}"#),
         (r#"{"mask":"fooBar,baz"}"#, r#"{"mask":"fooBar,baz"}"#),
-        (r#"{"object":{"a":[1,2.5,null,"x",{"b":true}]}}"#, r#"{"object":{"a":[1,2.5,null,"x",{"b":true}]}}"#),
+        (
+            r#"{"object":{"a":[1,2.5,null,"x",{"b":true}]}}"#,
+            r#"{"object":{"a":[1,2.5,null,"x",{"b":true}]}}"#,
+        ),
         (r#"{"any":null}"#, r#"{"any":null}"#),
         (r#"{"any":5.0}"#, r#"{"any":5}"#),
         (r#"{"list":[null]}"#, r#"{"list":[null]}"#),
@@ -85,8 +90,25 @@ fn every_kind_comes_back_in_canonical_form() {
 #[test]
 fn null_is_unset_for_every_kind() {
     let fields = [
-        "text", "small", "big", "truth", "data", "color", "maybeText", "inner", "numbers", "words",
-        "chosenText", "at", "lasting", "mask", "object", "list", "wrappedText", "nothing", "single",
+        "text",
+        "small",
+        "big",
+        "truth",
+        "data",
+        "color",
+        "maybeText",
+        "inner",
+        "numbers",
+        "words",
+        "chosenText",
+        "at",
+        "lasting",
+        "mask",
+        "object",
+        "list",
+        "wrappedText",
+        "nothing",
+        "single",
     ];
     for field in fields {
         assert_eq!(canonical(&format!("{{\"{field}\":null}}")), "{}", "{field}");
@@ -141,11 +163,8 @@ fn broken_utf8_and_deep_nesting_are_errors() {
 
 #[test]
 fn options_change_what_is_accepted() {
-    let options = |required, unknown_enums, trailing| ReadOptions {
-        required,
-        unknown_enums,
-        trailing,
-    };
+    let options =
+        |required, unknown_enums, trailing| ReadOptions { required, unknown_enums, trailing };
     let read = |json: &str, options| parse::<Kinds>(json.as_bytes(), options);
     let missing = read("{}", options(true, false, false)).expect_err("must is required");
     assert_eq!(missing.public(), "Missing key: 'must'.");

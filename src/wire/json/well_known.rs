@@ -114,9 +114,8 @@ impl ReadJson for Duration {
         options: ReadOptions,
     ) -> Result<Self, D::Error> {
         let text = String::read_json(source, options)?;
-        Self::from_str(&text).map_err(|_| {
-            D::Error::custom(format_args!("must be seconds and an `s`, got `{text}`"))
-        })
+        Self::from_str(&text)
+            .map_err(|_| D::Error::custom(format_args!("must be seconds and an `s`, got `{text}`")))
     }
 }
 
