@@ -152,8 +152,9 @@ async fn keys_and_tokens_are_made_beside_a_running_server() {
     let args = ["token", "--user", "ann", "--room", "team:*=room:write", "--ttl", "60"];
     let token = run(folder.path(), &args);
     assert_eq!(stdout(&token).split('.').count(), 3, "{}", stderr(&token));
-    let status = status_of(&server.url, stdout(&token)).await;
-    assert_eq!(status, 200, "a user's token lists the rooms that it opens");
+    assert_eq!(status_of(&server.url, stdout(&token)).await, 200);
+    let forged = format!("{}x", stdout(&token));
+    assert_ne!(status_of(&server.url, &forged).await, 200);
 
     let public = run(folder.path(), &["keys", "create", "--public"]);
     let list = run(folder.path(), &["keys", "list"]);
@@ -169,6 +170,43 @@ async fn keys_and_tokens_are_made_beside_a_running_server() {
     let elsewhere = ["token", "--user", "ann", "--project", "nowhere"];
     assert_eq!(run(folder.path(), &elsewhere).status.code(), Some(2));
     assert_eq!(server.stop().0.code(), Some(0));
+}
+
+/// A collector that takes one export and tells its path and its body.
+async fn collect_one(listener: tokio::net::TcpListener) -> (String, Vec<u8>) {
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+    let (head, mut body) = request.into_parts();
+    let driver = tokio::spawn(async move { while connection.accept().await.is_some() {} });
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.data().await {
+        bytes.extend_from_slice(&chunk.unwrap());
+    }
+    let answer = http::Response::builder().header("content-type", "application/grpc");
+    let mut stream = respond.send_response(answer.body(()).unwrap(), false).unwrap();
+    stream.send_data(vec![0; 5].into(), false).unwrap();
+    let done = http::HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
+    stream.send_trailers(done).unwrap();
+    // Dropping the connection now would cut the answer off.
+    let _ = tokio::time::timeout(PATIENCE, driver).await;
+    (head.uri.path().to_owned(), bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_are_exported_at_the_latest_when_it_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", collector.local_addr().unwrap());
+    let collected = tokio::spawn(collect_one(collector));
+    let server = Server::start(folder.path(), &["--otlp-endpoint", &endpoint]);
+    assert_ne!(status_of(&server.url, "sk_wrong").await, 200);
+    assert_eq!(server.stop().0.code(), Some(0));
+    let (path, body) = collected.await.unwrap();
+    assert_eq!(path, "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+    let body = String::from_utf8_lossy(&body);
+    assert!(body.contains("roomd.v1.RoomService/ListRooms"), "{body}");
+    assert!(!body.contains("sk_wrong"), "{body}");
 }
 
 #[test]
