@@ -48,9 +48,10 @@ impl Server {
         let (listener, address) = bind(config).await?;
         let store = open_store(config).await?;
         let clock = Clock::system();
-        let new_keys = create_project(config, &store, clock.now_ms()).await?;
         let stop = CancellationToken::new();
-        let service = build(config, &store, clock, &stop).await?;
+        let service = build(config, &store, clock.clone(), &stop).await?;
+        // Last, since keys that are made by a start that then fails are shown to nobody.
+        let new_keys = create_project(config, &store, clock.now_ms()).await?;
 
         let shutdown = CancellationToken::new();
         let drain = Drain { grace: Duration::from_millis(config.shutdown_grace_ms) };
