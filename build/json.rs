@@ -97,13 +97,19 @@ fn write_field(api: &Api, field: &FieldDescriptor, out: &mut String) {
     let always = flag(field, "roomd.always");
     let nullable = flag(field, "roomd.nullable");
     let enumeration = enum_of(api, field);
+    // How a value is handed to the writer, from a place or from a reference to it.
+    let enum_new = |path: &str| format!("&crate::wire::json::Enum::<{path}>::new");
+    let place = |of: &str| match &enumeration {
+        Some(path) => format!("{}({of})", enum_new(path)),
+        None => format!("&{of}"),
+    };
     let value = |of: &str| match &enumeration {
-        Some(path) => format!("crate::wire::json::Enum::<{path}>::new(*{of})"),
-        None => format!("*{of}"),
+        Some(path) => format!("{}(*{of})", enum_new(path)),
+        None => of.to_owned(),
     };
     let line = match shape(api, field) {
         Shape::Implicit => {
-            let write = format!("object.key({key}).value(&{});", value(&format!("(&self.{name})")));
+            let write = format!("object.key({key}).value({});", place(&format!("self.{name}")));
             if always {
                 write
             } else {
@@ -120,7 +126,7 @@ fn write_field(api: &Api, field: &FieldDescriptor, out: &mut String) {
                 }
                 _ => "None => {}".to_owned(),
             };
-            let some = format!("Some(value) => object.key({key}).value(&{}),", value("value"));
+            let some = format!("Some(value) => object.key({key}).value({}),", value("value"));
             format!("match &self.{name} {{ {some} {unset} }}")
         }
         Shape::List | Shape::Map => {
@@ -138,7 +144,7 @@ fn write_field(api: &Api, field: &FieldDescriptor, out: &mut String) {
         }
         Shape::Member { field: holder, variant } => format!(
             "if let Some({variant}(value)) = &self.{holder} \
-             {{ object.key({key}).value(&{}); }}",
+             {{ object.key({key}).value({}); }}",
             value("value")
         ),
     };

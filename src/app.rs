@@ -39,7 +39,7 @@ pub async fn build(deps: Deps, stop: CancellationToken) -> Result<Front, Error> 
     let mut table = Table::default();
     let mut grpc = Services::new(GrpcLimits { message_bytes_max: limits.request_body_bytes_max });
 
-    let rooms = RoomHandlers::new(store.clone(), cursors, Rooms::default());
+    let rooms = RoomHandlers::new(store.clone(), cursors, Rooms);
     services::add_roomd_v1_room_service(&mut table, &mut grpc, Arc::new(rooms));
     let auth = AuthHandlers::new(store.clone(), authenticator.clone());
     services::add_roomd_v1_auth_service(&mut table, &mut grpc, Arc::new(auth));

@@ -44,7 +44,7 @@ pub(super) async fn call(
             if !json {
                 answer.content_type = Cow::Borrowed("application/proto");
             }
-            let response = respond::with(answer.status, &answer.content_type, answer.body);
+            let response = respond::with(answer.status, answer.content_type, answer.body);
             Answered { response, code: tonic::Code::Ok }
         }
         Err(error) => refuse(exchange, &error),

@@ -8,13 +8,13 @@ use http::{HeaderValue, Response, StatusCode};
 
 use super::body::Body;
 
-pub fn with(status: StatusCode, content_type: &Cow<'static, str>, body: Bytes) -> Response<Body> {
+pub fn with(status: StatusCode, content_type: Cow<'static, str>, body: Bytes) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let value = match content_type {
         Cow::Borrowed("") => return response,
         Cow::Borrowed(text) => HeaderValue::from_static(text),
-        Cow::Owned(text) => match HeaderValue::from_str(text) {
+        Cow::Owned(text) => match HeaderValue::try_from(text) {
             Ok(value) => value,
             Err(_) => HeaderValue::from_static("application/octet-stream"),
         },
@@ -24,7 +24,7 @@ pub fn with(status: StatusCode, content_type: &Cow<'static, str>, body: Bytes) -
 }
 
 pub fn json(status: StatusCode, body: Bytes) -> Response<Body> {
-    with(status, &Cow::Borrowed("application/json"), body)
+    with(status, Cow::Borrowed("application/json"), body)
 }
 
 /// The media type of a Content-Type, without its parameters.

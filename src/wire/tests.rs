@@ -17,6 +17,7 @@ use crate::proto::testing::testing::v1::{
     FailRequest, Kinds, NothingRequest, SnakeRequest, UploadRequest,
 };
 
+#[allow(clippy::all, reason = "generated code")]
 mod services {
     include!(concat!(env!("OUT_DIR"), "/testing/dispatch.rs"));
 }
@@ -148,7 +149,7 @@ async fn bodies_go_where_the_route_says() {
     let missing = rest(Verb::POST, "/echo/t", "", "").await.expect_err("must is required");
     assert_eq!(missing.public(), "Missing key: 'must'.");
     let inner = text(Verb::POST, "/echo/t/inner", r#"{"must":"m","small":2}"#).await;
-    assert_eq!(inner, r#"{"small":2,"must":"m"}"#.replace(",\"must\"", ",\"must\""));
+    assert_eq!(inner, r#"{"small":2,"must":"m"}"#);
     assert_eq!(text(Verb::POST, "/echo/t/list", "[1,2]").await, "[1,2]");
     let error = rest(Verb::POST, "/echo/t/list", "", r#"{"a":1}"#).await.expect_err("no list");
     assert!(error.public().contains("expected an array"), "{error}");

@@ -52,7 +52,7 @@ pub(super) async fn call(
     };
     let answered = match outcome {
         Ok(answer) => Answered {
-            response: respond::with(answer.status, &answer.content_type, answer.body),
+            response: respond::with(answer.status, answer.content_type, answer.body),
             code: tonic::Code::Ok,
         },
         Err(failure) => {
