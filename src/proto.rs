@@ -9,7 +9,7 @@ pub use generated::{google, roomd};
 /// All files, for server reflection.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
 
-#[allow(clippy::all, clippy::pedantic, reason = "generated code")]
+#[allow(clippy::all, clippy::allow_attributes_without_reason, reason = "generated code")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 }
@@ -21,7 +21,7 @@ pub mod handlers {
 
 /// Messages that only tests know: one of every kind of field.
 #[cfg(test)]
-#[allow(clippy::all, clippy::pedantic, reason = "generated code")]
+#[allow(clippy::all, clippy::allow_attributes_without_reason, reason = "generated code")]
 pub mod testing {
     include!(concat!(env!("OUT_DIR"), "/testing/modules.rs"));
 

@@ -27,7 +27,7 @@ pub mod trace;
 mod twirp;
 
 /// The registration of each service, made by `build.rs`.
-#[allow(clippy::all, clippy::pedantic, reason = "generated code")]
+#[allow(clippy::all, reason = "generated code")]
 pub mod services {
     include!(concat!(env!("OUT_DIR"), "/dispatch.rs"));
 }

@@ -19,7 +19,7 @@ pub use read::{
 pub use well_known::parse_timestamp;
 pub use write::{IsZero, Profile, WriteJson, Writer, is_zero};
 
-#[allow(clippy::all, clippy::pedantic, reason = "generated code")]
+#[allow(clippy::all, reason = "generated code")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/json.rs"));
     #[cfg(test)]

@@ -215,7 +215,7 @@ pub fn set_enum<E: ProtoEnum, S: EnumSlot>(
     Ok(())
 }
 
-#[allow(clippy::all, clippy::pedantic, reason = "generated code")]
+#[allow(clippy::all, reason = "generated code")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/params.rs"));
     #[cfg(test)]
