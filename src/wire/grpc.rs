@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
-use futures_util::future::{Either, Ready, ready};
-use http::{Request, Response};
+use futures_util::TryFutureExt;
+use futures_util::future::{Either, MapOk, Ready, ready};
+use http::{HeaderValue, Request, Response};
 use tonic::server::NamedService;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::pb::health_server::{Health, HealthServer};
@@ -99,7 +100,10 @@ impl Service<Request<tonic::body::Body>> for Gate {
     type Error = Infallible;
     type Future = Either<
         Ready<Result<Self::Response, Infallible>>,
-        <Routes as Service<Request<tonic::body::Body>>>::Future,
+        MapOk<
+            <Routes as Service<Request<tonic::body::Body>>>::Future,
+            fn(Self::Response) -> Self::Response,
+        >,
     >;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
@@ -109,9 +113,20 @@ impl Service<Request<tonic::body::Body>> for Gate {
     fn call(&mut self, mut request: Request<tonic::body::Body>) -> Self::Future {
         match request.extensions_mut().remove::<Refusal>() {
             Some(Refusal(status)) => Either::Left(ready(Ok(status.into_http()))),
-            None => Either::Right(self.0.call(request)),
+            None => Either::Right(self.0.call(request).map_ok(name_the_limit)),
         }
     }
+}
+
+/// tonic calls a message over its limit OUT_OF_RANGE; gRPC's own libraries, and our other
+/// protocols, say RESOURCE_EXHAUSTED. Nothing of ours is ever OUT_OF_RANGE.
+fn name_the_limit(mut response: Response<tonic::body::Body>) -> Response<tonic::body::Body> {
+    if let Some(status) = response.headers_mut().get_mut(tonic::Status::GRPC_STATUS)
+        && status == "11"
+    {
+        *status = HeaderValue::from_static("8");
+    }
+    response
 }
 
 /// How a call ended, for the metrics of the front, which sees only a stream.

@@ -6,7 +6,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::{RequestBuilder, Response};
 use roomd::config::Limits;
+use roomd::proto::roomd::v1::CreateRoomRequest;
+use roomd::proto::roomd::v1::room_service_client::RoomServiceClient;
 use serde_json::{Value, json};
+use tonic::codec::CompressionEncoding;
 
 use crate::databases::Database;
 use crate::harness::{Project, Server};
@@ -103,6 +106,26 @@ async fn a_body_over_the_limit_is_refused_whether_it_says_so_or_not() {
         let body = reqwest::Body::wrap_stream(pieces);
         let (got, error) = answer(world.post(path, "application/json", body)).await;
         assert_eq!(got, status, "{path}: {error}");
+    }
+    alive(&world).await;
+}
+
+#[tokio::test]
+async fn a_grpc_message_over_the_limit_is_refused_packed_or_not() {
+    let world = world().await;
+    let channel = tonic::transport::Endpoint::from_shared(world.server.url("")).unwrap();
+    let channel = channel.connect().await.unwrap();
+    let client = || RoomServiceClient::new(channel.clone());
+    let packing = client().send_compressed(CompressionEncoding::Gzip);
+    for mut client in [client(), packing] {
+        let id = "x".repeat(1 << 20);
+        let mut request =
+            tonic::Request::new(CreateRoomRequest { id, ..CreateRoomRequest::default() });
+        let bearer = format!("Bearer {}", world.project.secret.expose()).parse().unwrap();
+        request.metadata_mut().insert("authorization", bearer);
+        let status = client.create_room(request).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted, "{status:?}");
+        assert!(status.message().contains("65536 bytes"), "{status:?}");
     }
     alive(&world).await;
 }
