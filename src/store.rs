@@ -15,12 +15,15 @@ mod options;
 mod project;
 mod room;
 mod room_cache;
+mod room_index;
+mod room_insert;
 mod room_list;
 mod room_patch;
 mod room_query;
 mod room_row;
 mod signing_key;
 mod transact;
+mod values;
 mod writer;
 
 use std::future::Future;

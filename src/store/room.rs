@@ -6,12 +6,10 @@ use super::Store;
 use super::db::{Tx, on_db, on_tx};
 use super::fault::{Fault, on};
 use super::room_cache::Touched;
-use super::room_row::{
-    RoomJson, RoomRow, engine_number, insert_access_rows, insert_metadata_rows, room_columns,
-};
+use super::room_row::{RoomRow, room_columns};
 use crate::domain::ctx::{Guarded, ProjectGrant};
 use crate::domain::ids::{OrganizationId, ProjectId, RoomId};
-use crate::domain::room::{Room, RoomDraft};
+use crate::domain::room::Room;
 use crate::error::Error;
 
 const SELECT_ROOM: &str =
@@ -21,9 +19,6 @@ const SELECT_ROOM_FOR_UPDATE: &str = concat!(
     room_columns!(),
     " FROM room r WHERE r.project_id = $1 AND r.id = $2 FOR UPDATE"
 );
-const INSERT_ROOM: &str = "INSERT INTO room (project_id, id, created_at_ms, organization_id, \
-    last_connection_at_ms, engine, default_accesses, users_accesses, groups_accesses, metadata) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (project_id, id) DO NOTHING";
 const DELETE_ROOM: &str = "DELETE FROM room WHERE project_id = $1 AND id = $2";
 const RENAME_ROOM: &str = "UPDATE room SET id = $3 WHERE project_id = $1 AND id = $2 \
     AND NOT EXISTS (SELECT 1 FROM room o WHERE o.project_id = $1 AND o.id = $3)";
@@ -105,21 +100,6 @@ impl Store {
         row.map(RoomRow::into_room).transpose()
     }
 
-    /// A room that exists already stays as it is.
-    pub async fn insert_room(
-        &self,
-        grant: &ProjectGrant,
-        draft: RoomDraft,
-        now_ms: i64,
-    ) -> Result<Inserted, Error> {
-        let touched = self.touched(grant.project(), &draft.id);
-        let args = (grant.project().clone(), Arc::new(new_room(draft, now_ms)));
-        self.transact("insert_room", touched, args, |tx, (project, room)| {
-            Box::pin(insert_or_find(tx, project, room))
-        })
-        .await
-    }
-
     /// Whether there was such a room. Everything that belongs to it goes with it.
     pub async fn delete_room(&self, grant: &ProjectGrant, id: &RoomId) -> Result<bool, Error> {
         let touched = self.touched(grant.project(), id);
@@ -189,35 +169,6 @@ impl Store {
     }
 }
 
-pub(super) fn new_room(draft: RoomDraft, now_ms: i64) -> Room {
-    Room {
-        id: draft.id,
-        organization_id: draft.organization_id,
-        created_at_ms: now_ms,
-        last_connection_at_ms: None,
-        default_accesses: draft.default_accesses,
-        users_accesses: draft.users_accesses,
-        groups_accesses: draft.groups_accesses,
-        metadata: draft.metadata,
-        engine: draft.engine,
-    }
-}
-
-async fn insert_or_find(
-    tx: &mut Tx,
-    project: &ProjectId,
-    room: &Arc<Room>,
-) -> Result<Inserted, Fault> {
-    if insert(tx, project, room).await? {
-        return Ok(Inserted { room: Arc::clone(room), created: true });
-    }
-    match lock_room(tx, project, &room.id).await? {
-        Some(room) => Ok(Inserted { room, created: false }),
-        // It was deleted between the two statements, which only PostgreSQL allows.
-        None => Err(Fault::Retry("the room was deleted while it was created")),
-    }
-}
-
 async fn rename(
     tx: &mut Tx,
     project: &ProjectId,
@@ -268,32 +219,6 @@ async fn relocate(
         Some(_) if moved == 0 => Ok(Moved::Elsewhere),
         Some(room) => Ok(Moved::Done(room)),
     }
-}
-
-/// Whether the room was inserted; false if its id is taken. Writes the index rows too.
-pub(super) async fn insert(tx: &mut Tx, project: &ProjectId, room: &Room) -> Result<bool, Fault> {
-    let json = RoomJson::of(room)?;
-    let inserted = on_tx!(tx.write(), |c| sqlx::query(INSERT_ROOM)
-        .bind(project.as_str())
-        .bind(room.id.as_str())
-        .bind(room.created_at_ms)
-        .bind(room.organization_id.as_str())
-        .bind(room.last_connection_at_ms)
-        .bind(engine_number(room.engine))
-        .bind(json.default_accesses)
-        .bind(json.users_accesses)
-        .bind(json.groups_accesses)
-        .bind(json.metadata)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))
-    .map_err(on("room"))?;
-    if inserted == 0 {
-        return Ok(false);
-    }
-    insert_metadata_rows(tx, project, room).await?;
-    insert_access_rows(tx, project, room).await?;
-    Ok(true)
 }
 
 /// Reads a room that stays as it is until the transaction ends.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::Store;
 use super::db::{Tx, on_tx};
 use super::fault::{Fault, on};
-use super::room::{Inserted, by_room, insert, lock_room, new_room};
-use super::room_row::{RoomJson, insert_access_rows, insert_metadata_rows};
+use super::room::{Inserted, by_room, lock_room};
+use super::room_index::{insert_access_rows, insert_metadata_rows};
+use super::room_insert::{insert_rooms, new_room};
+use super::room_row::RoomJson;
 use crate::domain::ctx::ProjectGrant;
 use crate::domain::ids::{ProjectId, RoomId};
 use crate::domain::room::{Room, RoomDraft, RoomPatch};
@@ -68,10 +70,11 @@ async fn upsert(
     }
     let mut room = draft.clone();
     patch.apply(&mut room)?;
-    if insert(tx, project, &room).await? {
-        return Ok(Inserted { room: Arc::new(room), created: true });
+    let new = (project.clone(), Arc::new(room));
+    match insert_rooms(tx, &[&new]).await?.pop() {
+        Some(inserted) if inserted.created => Ok(inserted),
+        Some(_) | None => Err(Fault::Retry("the room was created while it was upserted")),
     }
-    Err(Fault::Retry("the room was created while it was upserted"))
 }
 
 /// Applies a patch to a room whose row is locked, and writes what it changed.
@@ -100,11 +103,11 @@ async fn patch_room(
     .map_err(on("room"))?;
     if room.metadata != old.metadata {
         by_room(tx, "room_metadata", DELETE_METADATA, project, &room.id).await?;
-        insert_metadata_rows(tx, project, &room).await?;
+        insert_metadata_rows(tx, &[(project, &room)]).await?;
     }
     if room.users_accesses != old.users_accesses || room.groups_accesses != old.groups_accesses {
         by_room(tx, "room_access", DELETE_ACCESSES, project, &room.id).await?;
-        insert_access_rows(tx, project, &room).await?;
+        insert_access_rows(tx, &[(project, &room)]).await?;
     }
     Ok(Arc::new(room))
 }

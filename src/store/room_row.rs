@@ -1,17 +1,13 @@
-//! How a room lies in the database: one wide row, and index rows for what lists filter by.
+//! How a room lies in its wide row.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::FromRow;
 
-use super::db::{Tx, on_tx};
-use super::fault::{Fault, corrupt, on};
-use crate::domain::ids::{OrganizationId, ProjectId, RoomId};
-use crate::domain::metadata::RoomMetadata;
+use super::fault::corrupt;
+use crate::domain::ids::{OrganizationId, RoomId};
 use crate::domain::permissions::ScopeList;
-use crate::domain::query::number_of;
 use crate::domain::room::{Accesses, Engine, Room};
 use crate::error::Error;
 
@@ -23,13 +19,6 @@ macro_rules! room_columns {
     };
 }
 pub(super) use room_columns;
-
-/// Index rows in one statement: a multiple of a full room's 50 metadata strings, and far below the
-/// 32,766 parameters that SQLite takes.
-const INDEX_ROWS_PER_STATEMENT: usize = 500;
-
-pub(super) const KIND_USER: &str = "user";
-pub(super) const KIND_GROUP: &str = "group";
 
 #[derive(Debug, FromRow)]
 pub(super) struct RoomRow {
@@ -106,118 +95,5 @@ pub(super) const fn engine_number(engine: Engine) -> i64 {
     match engine {
         Engine::V1 => 1,
         Engine::V2 => 2,
-    }
-}
-
-/// Every string of the metadata once, with the number that it spells, if it does.
-fn metadata_rows(metadata: &RoomMetadata) -> Vec<(&str, &str, Option<f64>)> {
-    let mut rows = Vec::with_capacity(metadata.len());
-    for (key, value) in metadata {
-        let start = rows.len();
-        for text in value.texts() {
-            let row = (key.as_str(), text.as_str(), number_in(text));
-            if !rows[start..].contains(&row) {
-                rows.push(row);
-            }
-        }
-    }
-    rows
-}
-
-/// The same rule as the model's, but for what an index cannot hold.
-fn number_in(text: &str) -> Option<f64> {
-    number_of(text).filter(|number| number.is_finite())
-}
-
-/// One row per user and group that is named with at least one scope.
-fn access_rows(room: &Room) -> Vec<(&'static str, &str)> {
-    let users = room.users_accesses.iter().map(|(id, scopes)| (KIND_USER, id, scopes));
-    let groups = room.groups_accesses.iter().map(|(id, scopes)| (KIND_GROUP, id, scopes));
-    users
-        .chain(groups)
-        .filter(|(_, _, scopes)| !scopes.is_empty())
-        .map(|(kind, id, _)| (kind, id.as_str()))
-        .collect()
-}
-
-pub(super) async fn insert_metadata_rows(
-    tx: &mut Tx,
-    project: &ProjectId,
-    room: &Room,
-) -> Result<(), Fault> {
-    const HEAD: &str = "INSERT INTO room_metadata \
-        (project_id, room_id, created_at_ms, key, value, number) VALUES ";
-    for rows in metadata_rows(&room.metadata).chunks(INDEX_ROWS_PER_STATEMENT) {
-        let text = values_text(HEAD, rows.len(), 3);
-        on_tx!(tx.write(), |c| {
-            let mut query = sqlx::query(AssertSqlSafe(text))
-                .bind(project.as_str())
-                .bind(room.id.as_str())
-                .bind(room.created_at_ms);
-            for (key, value, number) in rows {
-                query = query.bind(*key).bind(*value).bind(*number);
-            }
-            query.execute(c).await.map(drop)
-        })
-        .map_err(on("room_metadata"))?;
-    }
-    Ok(())
-}
-
-pub(super) async fn insert_access_rows(
-    tx: &mut Tx,
-    project: &ProjectId,
-    room: &Room,
-) -> Result<(), Fault> {
-    const HEAD: &str = "INSERT INTO room_access \
-        (project_id, room_id, created_at_ms, kind, subject_id) VALUES ";
-    for rows in access_rows(room).chunks(INDEX_ROWS_PER_STATEMENT) {
-        let text = values_text(HEAD, rows.len(), 2);
-        on_tx!(tx.write(), |c| {
-            let mut query = sqlx::query(AssertSqlSafe(text))
-                .bind(project.as_str())
-                .bind(room.id.as_str())
-                .bind(room.created_at_ms);
-            for (kind, subject_id) in rows {
-                query = query.bind(*kind).bind(*subject_id);
-            }
-            query.execute(c).await.map(drop)
-        })
-        .map_err(on("room_access"))?;
-    }
-    Ok(())
-}
-
-/// `head ($1, $2, $3, $4, ...), ($1, $2, $3, $6, ...)`: three shared parameters, then each row's.
-fn values_text(head: &str, rows: usize, own_columns: usize) -> String {
-    let mut text = head.to_owned();
-    for row in 0..rows {
-        text.push_str(if row == 0 { "($1, $2, $3" } else { ", ($1, $2, $3" });
-        for column in 0..own_columns {
-            // Writing to a string cannot fail.
-            let _ = write!(text, ", ${}", 4 + row * own_columns + column);
-        }
-        text.push(')');
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::metadata::MetadataValue;
-
-    #[test]
-    fn index_rows_hold_each_string_once() {
-        let mut metadata = RoomMetadata::new();
-        metadata.insert("n".into(), MetadataValue::Many(vec!["7".into(), "7".into(), "x".into()]));
-        metadata.insert("o".into(), MetadataValue::One("7".into()));
-        let rows = metadata_rows(&metadata);
-        assert_eq!(rows, [("n", "7", Some(7.0)), ("n", "x", None), ("o", "7", Some(7.0))]);
-    }
-
-    #[test]
-    fn values_share_the_first_three_parameters() {
-        assert_eq!(values_text("", 2, 2), "($1, $2, $3, $4, $5), ($1, $2, $3, $6, $7)");
     }
 }

@@ -47,7 +47,7 @@ impl Store {
         let outcome = match (&self.inner.db, &self.inner.writer) {
             (Db::Sqlite(_), Some(writer)) => {
                 let (reply, answer) = oneshot::channel();
-                let job = SqliteJob { name, args, body, outcome: None, reply, touched };
+                let job = SqliteJob::new(name, args, body, reply, touched);
                 writer.submit(Box::new(job)).await?;
                 answer.await.map_err(|_| fault::unreachable("the writer was closed"))?
             }
@@ -67,13 +67,30 @@ impl Store {
     }
 }
 
-struct SqliteJob<A, T, F> {
+pub(super) struct SqliteJob<A, T, F> {
     name: &'static str,
     args: A,
     body: F,
     outcome: Option<Result<T, Fault>>,
     reply: oneshot::Sender<Result<T, Fault>>,
     touched: Touched,
+}
+
+impl<A, T, F> SqliteJob<A, T, F> {
+    pub(super) fn new(
+        name: &'static str,
+        args: A,
+        body: F,
+        reply: oneshot::Sender<Result<T, Fault>>,
+        touched: Touched,
+    ) -> Self {
+        Self { name, args, body, outcome: None, reply, touched }
+    }
+
+    /// For a run together with others: what to do, and where its outcome goes.
+    pub(super) fn parts(&mut self) -> (&A, &mut Option<Result<T, Fault>>) {
+        (&self.args, &mut self.outcome)
+    }
 }
 
 impl<A, T, F> Job for SqliteJob<A, T, F>

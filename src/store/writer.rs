@@ -4,10 +4,12 @@
 //! Invariant: the task owns the only writing connection, and nothing that a job does, including a
 //! panic, ends the task.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
@@ -15,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::db::{Conn, Tx};
 use super::fault::{self, Fault, on};
+use super::room_insert::{Insertion, insert_group};
 use crate::error::{Error, chain};
 
 /// Writes that may wait for the writer; more callers wait to be let into the queue.
@@ -33,6 +36,13 @@ pub(super) enum Ran {
 pub(super) trait Job: Send {
     /// May be called twice; the last call counts.
     fn run<'a>(&'a mut self, tx: &'a mut Tx) -> BoxFuture<'a, Ran>;
+    /// Whether this creates a room; those of a group are inserted together.
+    fn is_insertion(&self) -> bool {
+        false
+    }
+    fn insertion(&mut self) -> Option<Insertion<'_>> {
+        None
+    }
     /// After the commit, or after it failed. The caller may have gone away.
     fn answer(self: Box<Self>, failed: Option<Error>);
 }
@@ -160,18 +170,37 @@ impl Task {
     /// job leaves something behind is the group undone and run again with a savepoint per job.
     async fn commit_group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> {
         self.begin().await?;
-        for index in 0..jobs.len() {
-            if jobs[index].run(&mut self.tx).await == Ran::Dirty {
-                self.statement("ROLLBACK").await.or_else(no_transaction_is_fine)?;
-                if jobs.len() == 1 {
-                    return Ok(());
-                }
-                self.begin().await?;
-                self.run_each_in_a_savepoint(jobs).await?;
-                break;
+        if self.run_all(jobs).await == Ran::Dirty {
+            self.statement("ROLLBACK").await.or_else(no_transaction_is_fine)?;
+            if jobs.len() == 1 {
+                return Ok(());
             }
+            self.begin().await?;
+            self.run_each_in_a_savepoint(jobs).await?;
         }
         self.statement("COMMIT").await
+    }
+
+    /// Callers whose writes are in one group are concurrent, so any order will do.
+    async fn run_all(&mut self, jobs: &mut [Box<dyn Job>]) -> Ran {
+        jobs.sort_by_key(|job| !job.is_insertion());
+        let mut rest = jobs;
+        let count = rest.iter().filter(|job| job.is_insertion()).count();
+        if count > 1 {
+            let (insertions, others) = rest.split_at_mut(count);
+            let insertions = insertions.iter_mut().filter_map(|job| job.insertion()).collect();
+            let run = AssertUnwindSafe(insert_group(&mut self.tx, insertions)).catch_unwind();
+            if !matches!(run.await, Ok(Ok(()))) {
+                return Ran::Dirty;
+            }
+            rest = others;
+        }
+        for job in rest {
+            if job.run(&mut self.tx).await == Ran::Dirty {
+                return Ran::Dirty;
+            }
+        }
+        Ran::Clean
     }
 
     async fn run_each_in_a_savepoint(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> {
