@@ -131,8 +131,10 @@ impl<'a> Plan<'a> {
         sql.push(concat!("SELECT ", room_columns!(), " FROM ("));
         sql.union(source, "UNION", |sql, arm| {
             let at = if source.is_ordered() { "s.created_at_ms" } else { "(s.created_at_ms + 0)" };
-            let distinct = if source.is_ordered() { "" } else { "DISTINCT " };
             let id = arm.id_column();
+            // Two texts of one list may lie in one range.
+            let once = source.is_ordered() || id == "s.id";
+            let distinct = if once { "" } else { "DISTINCT " };
             sql.push(&format!("SELECT {distinct}{at} AS at_ms, {id} AS room_key"));
             sql.from(arm);
             sql.window(at, id, window);
