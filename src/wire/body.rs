@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -70,15 +71,40 @@ fn too_large(bytes_max: usize) -> Error {
     Error::too_large(format!("The body must be at most {bytes_max} bytes."))
 }
 
+/// What is read away of a body that nobody wants, so that its connection can be used again.
+const DISCARDED_BYTES_MAX: usize = 256 << 10;
+const DISCARD_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Reads a body and forgets it; `false` if it is too long or too slow for that.
+pub async fn discard(mut body: Incoming) -> bool {
+    if body.is_end_stream() {
+        return true;
+    }
+    if body.size_hint().lower() > DISCARDED_BYTES_MAX as u64 {
+        return false;
+    }
+    let to_the_end = async {
+        let mut left = DISCARDED_BYTES_MAX;
+        while let Ok(Some(data)) = next_data(&mut body).await {
+            match left.checked_sub(data.len()) {
+                Some(rest) => left = rest,
+                None => return false,
+            }
+        }
+        body.is_end_stream()
+    };
+    tokio::time::timeout(DISCARD_TIMEOUT, to_the_end).await.unwrap_or(false)
+}
+
 /// Reads a body to its end. A `Content-Length` over the limit is refused before a byte is read.
-pub async fn read(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Error> {
+pub async fn read(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, Error> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_large(bytes_max));
     }
-    let Some(first) = next_data(&mut body).await? else { return Ok(Bytes::new()) };
+    let Some(first) = next_data(body).await? else { return Ok(Bytes::new()) };
     if first.len() > bytes_max {
         return Err(too_large(bytes_max));
     }
@@ -86,7 +112,7 @@ pub async fn read(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Error> 
         return Ok(first);
     }
     let mut whole = BytesMut::from(first);
-    while let Some(data) = next_data(&mut body).await? {
+    while let Some(data) = next_data(body).await? {
         if whole.len() + data.len() > bytes_max {
             return Err(too_large(bytes_max));
         }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use hyper::body::Incoming;
 
 use super::body::{self, Body};
 use super::call;
@@ -25,7 +24,6 @@ const VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 pub(super) async fn call(
     exchange: &Exchange<'_>,
     method: &Arc<dyn Method>,
-    body: Incoming,
     refusal: Option<Error>,
     content_type: &str,
 ) -> Response<Body> {
@@ -37,7 +35,7 @@ pub(super) async fn call(
     };
     let outcome = match refusal {
         Some(error) => Err(error),
-        None => run(exchange, method, json, body).await,
+        None => run(exchange, method, json).await,
     };
     let answered = match outcome {
         Ok(mut answer) => {
@@ -57,15 +55,14 @@ async fn run(
     exchange: &Exchange<'_>,
     method: &Arc<dyn Method>,
     json: bool,
-    body: Incoming,
 ) -> Result<Answer, Error> {
     let headers = &exchange.head.headers;
     check_version(headers)?;
     let deadline = exchange.deadline(timeout(headers)?);
     let ctx = exchange.context(method.spec().open, deadline).await?;
     call::guard(Some(deadline), async {
+        let body = exchange.read_body().await?;
         let bytes_max = exchange.state.limits().request_body_bytes_max;
-        let body = body::read(body, bytes_max).await?;
         let body = body::unpack(body, headers, bytes_max)?;
         let input = match json {
             true => Input::Json(body, ReadOptions::default()),

@@ -8,7 +8,6 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, TE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame};
-use hyper::body::Incoming;
 use serde_json::{Map, Value};
 
 use super::body::{Body, BoxError};
@@ -28,7 +27,6 @@ const RENAMED: [(&str, &str); 2] = [
 
 pub(super) async fn call(
     exchange: &Exchange<'_>,
-    body: Incoming,
     refusal: Option<Error>,
     content_type: &str,
 ) -> Response<Body> {
@@ -43,7 +41,7 @@ pub(super) async fn call(
         Ok(headers) => (headers, refusal),
         Err(error) => (HeaderMap::new(), Some(error)),
     };
-    let reply = grpc_front::forward(exchange, body, refusal, Protocol::Connect, headers).await;
+    let reply = grpc_front::forward(exchange, refusal, Protocol::Connect, headers).await;
     from_grpc(reply)
 }
 

@@ -6,20 +6,21 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, ORIGIN};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method as Verb, Request, Response};
+use http::{HeaderMap, HeaderValue, Method as Verb, Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 use tower_http::cors::{Cors, CorsLayer};
 use tracing::{Instrument, Span};
 
-use super::body::Body;
+use super::body::{self, Body};
 use super::grpc::Grpc;
 use super::metrics::{Metrics, Protocol};
 use super::routes::{Match, Routes};
@@ -120,6 +121,8 @@ pub(super) struct State {
 pub(super) struct Exchange<'a> {
     pub state: &'a State,
     pub head: &'a Parts,
+    /// Until somebody takes it.
+    body: Mutex<Option<Incoming>>,
     pub request_id: Arc<str>,
     pub span: Span,
     pub started: Instant,
@@ -136,11 +139,17 @@ impl State {
         let (head, body) = request.into_parts();
         let request_id = request_id::of(&head.headers);
         let span = trace::request_span(&head, &request_id);
-        let exchange =
-            Exchange { state: self, head: &head, request_id, span, started: Instant::now() };
+        let exchange = Exchange {
+            state: self,
+            head: &head,
+            body: Mutex::new(Some(body)),
+            request_id,
+            span,
+            started: Instant::now(),
+        };
         let permit = self.in_flight.try_acquire();
         let overload = permit.is_err().then(overloaded);
-        let answer = self.route(&exchange, body, overload);
+        let answer = self.route(&exchange, overload);
         let mut response = match exchange.span.is_disabled() {
             true => answer.await,
             false => answer.instrument(exchange.span.clone()).await,
@@ -148,54 +157,47 @@ impl State {
         if let Ok(value) = HeaderValue::from_str(&exchange.request_id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
+        if !exchange.body_is_read().await {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 
     /// `refusal` is answered in the caller's protocol instead of the call.
-    async fn route(
-        &self,
-        exchange: &Exchange<'_>,
-        body: Incoming,
-        refusal: Option<Error>,
-    ) -> Response<Body> {
+    async fn route(&self, exchange: &Exchange<'_>, refusal: Option<Error>) -> Response<Body> {
         let head = exchange.head;
         let path = head.uri.path();
         let content_type = content_type(&head.headers);
         if content_type.starts_with("application/grpc") {
-            return grpc_front::call(exchange, body, refusal, content_type).await;
+            return grpc_front::call(exchange, refusal, content_type).await;
         }
         if content_type.starts_with("application/connect+") {
-            return connect_stream::call(exchange, body, refusal, content_type).await;
+            return connect_stream::call(exchange, refusal, content_type).await;
         }
         if let Some(rest) = twirp::path(path) {
-            return twirp::call(exchange, rest, body, refusal, content_type).await;
+            return twirp::call(exchange, rest, refusal, content_type).await;
         }
         if head.method == Verb::POST
             && let Some(method) = self.find(path)
         {
-            return connect::call(exchange, method, body, refusal, content_type).await;
+            return connect::call(exchange, method, refusal, content_type).await;
         }
         match self.routes.find(&head.method, path) {
             Match::Found { method, rule, variables } => {
                 let route = rest::Route { method, rule, variables: &variables };
-                rest::call(exchange, &route, body, refusal, content_type).await
+                rest::call(exchange, &route, refusal, content_type).await
             }
             Match::WrongVerb(verbs) => rest::wrong_verb(exchange, &verbs),
-            Match::None => self.admin(exchange, body, refusal).await,
+            Match::None => self.admin(exchange, refusal).await,
         }
     }
 
     /// Health, metrics and documents, by axum.
-    async fn admin(
-        &self,
-        exchange: &Exchange<'_>,
-        body: Incoming,
-        refusal: Option<Error>,
-    ) -> Response<Body> {
+    async fn admin(&self, exchange: &Exchange<'_>, refusal: Option<Error>) -> Response<Body> {
         if let Some(error) = refusal {
             return rest::refuse(exchange, &error).response;
         }
-        let mut request = Request::new(axum::body::Body::new(body));
+        let mut request = Request::new(axum::body::Body::empty());
         *request.method_mut() = exchange.head.method.clone();
         *request.uri_mut() = exchange.head.uri.clone();
         let Ok(response) = self.parts.admin.clone().oneshot(request).await;
@@ -236,6 +238,35 @@ fn content_type(headers: &HeaderMap) -> &str {
 }
 
 impl Exchange<'_> {
+    /// The request's body, for whoever reads it: once.
+    pub fn take_body(&self) -> Option<Incoming> {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Puts back what was not read to its end.
+    pub fn return_body(&self, body: Incoming) {
+        *self.body.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+    }
+
+    /// Whether an HTTP/1 connection can go on after the answer. hyper hangs up where a body was left
+    /// unread, and a client that was not told loses its next call; so a short rest is read away.
+    async fn body_is_read(&self) -> bool {
+        match self.take_body() {
+            Some(rest) if self.head.version < Version::HTTP_2 => body::discard(rest).await,
+            _ => true,
+        }
+    }
+
+    /// Reads the whole body within the limit.
+    pub async fn read_body(&self) -> Result<Bytes, Error> {
+        let Some(mut body) = self.take_body() else { return Ok(Bytes::new()) };
+        let bytes = body::read(&mut body, self.state.parts.limits.request_body_bytes_max).await;
+        if bytes.is_err() {
+            self.return_body(body);
+        }
+        bytes
+    }
+
     /// Verifies the credential and makes the context of the call.
     pub async fn context(&self, open: bool, deadline: Instant) -> Result<Ctx, Error> {
         let parts = &self.state.parts;

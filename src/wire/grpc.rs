@@ -73,12 +73,7 @@ impl Services {
 pub struct Grpc(tonic_web::GrpcWebService<Gate>);
 
 impl Grpc {
-    pub async fn call<B>(&self, request: Request<B>) -> Response<Body>
-    where
-        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
-        B::Error: Into<super::body::BoxError>,
-    {
-        let request = request.map(tonic::body::Body::new);
+    pub async fn call(&self, request: Request<tonic::body::Body>) -> Response<Body> {
         match self.0.clone().oneshot(request).await {
             Ok(response) => response.map(Body::Stream),
             Err(never) => match never {},

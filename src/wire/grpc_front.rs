@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
-use hyper::body::Incoming;
 
 use super::body::Body;
 use super::front::Exchange;
@@ -15,27 +14,21 @@ use crate::error::Error;
 
 pub(super) async fn call(
     exchange: &Exchange<'_>,
-    body: Incoming,
     refusal: Option<Error>,
     content_type: &str,
 ) -> Response<Body> {
     let web = content_type.starts_with("application/grpc-web");
     let protocol = if web { Protocol::GrpcWeb } else { Protocol::Grpc };
-    forward(exchange, body, refusal, protocol, exchange.head.headers.clone()).await
+    forward(exchange, refusal, protocol, exchange.head.headers.clone()).await
 }
 
 /// Hands a call to tonic, in whatever protocol it came.
-pub(super) async fn forward<B>(
+pub(super) async fn forward(
     exchange: &Exchange<'_>,
-    body: B,
     refusal: Option<Error>,
     protocol: Protocol,
     headers: HeaderMap,
-) -> Response<Body>
-where
-    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
-    B::Error: Into<super::body::BoxError>,
-{
+) -> Response<Body> {
     let method = exchange.state.find(exchange.head.uri.path());
     // Health, reflection and what does not exist are tonic's own to answer.
     let open = method.is_none_or(|method| method.spec().open);
@@ -44,6 +37,7 @@ where
         None => context(exchange, open, &headers).await,
     };
     let outcome = Outcome::default();
+    let body = exchange.take_body().map_or_else(tonic::body::Body::empty, tonic::body::Body::new);
     let mut request = Request::new(body);
     *request.method_mut() = exchange.head.method.clone();
     *request.uri_mut() = exchange.head.uri.clone();

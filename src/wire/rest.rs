@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::header::ALLOW;
 use http::{HeaderValue, Method as Verb, Response};
-use hyper::body::Incoming;
 
 use super::body::{self, Body};
 use super::call;
@@ -24,13 +23,12 @@ pub(super) struct Route<'a> {
 pub(super) async fn call(
     exchange: &Exchange<'_>,
     route: &Route<'_>,
-    body: Incoming,
     refusal: Option<Error>,
     content_type: &str,
 ) -> Response<Body> {
     let outcome = match refusal {
         Some(error) => Err(error),
-        None => run(exchange, route, body, content_type).await,
+        None => run(exchange, route, content_type).await,
     };
     let answered = match outcome {
         Ok(answer) => Answered {
@@ -46,14 +44,13 @@ pub(super) async fn call(
 async fn run(
     exchange: &Exchange<'_>,
     route: &Route<'_>,
-    body: Incoming,
     content_type: &str,
 ) -> Result<Answer, Error> {
     let deadline = exchange.deadline(None);
     let ctx = exchange.context(route.method.spec().open, deadline).await?;
     call::guard(Some(deadline), async {
+        let body = exchange.read_body().await?;
         let bytes_max = exchange.state.limits().request_body_bytes_max;
-        let body = body::read(body, bytes_max).await?;
         let body = body::unpack(body, &exchange.head.headers, bytes_max)?;
         let input = Input::Rest(RestInput {
             rule: route.rule,

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method as Verb, Response};
-use hyper::body::Incoming;
 use serde_json::{Map, Value};
 
-use super::body::{self, Body};
+use super::body::Body;
 use super::call;
 use super::front::{Answered, Exchange};
 use super::json::ReadOptions;
@@ -39,7 +38,6 @@ pub(super) fn path(path: &str) -> Option<&str> {
 pub(super) async fn call(
     exchange: &Exchange<'_>,
     name: &str,
-    body: Incoming,
     refusal: Option<Error>,
     content_type: &str,
 ) -> Response<Body> {
@@ -48,7 +46,7 @@ pub(super) async fn call(
     let outcome = match (refusal, &found) {
         (Some(error), _) => Err(Failure::Call(error)),
         (None, Err(problem)) => Err(Failure::Route(problem.clone())),
-        (None, Ok((method, codec))) => run(exchange, method, *codec, body).await,
+        (None, Ok((method, codec))) => run(exchange, method, *codec).await,
     };
     let answered = match outcome {
         Ok(answer) => Answered {
@@ -90,12 +88,10 @@ async fn run(
     exchange: &Exchange<'_>,
     method: &Arc<dyn Method>,
     codec: Codec,
-    body: Incoming,
 ) -> Result<Answer, Failure> {
     let deadline = exchange.deadline(timeout(exchange));
     let ctx = exchange.context(method.spec().open, deadline).await.map_err(Failure::Call)?;
-    let bytes_max = exchange.state.limits().request_body_bytes_max;
-    let body = call::guard(Some(deadline), body::read(body, bytes_max)).await;
+    let body = call::guard(Some(deadline), exchange.read_body()).await;
     let body = body.map_err(Failure::Call)?;
     let input = match codec {
         Codec::Protobuf => Input::Proto(body),

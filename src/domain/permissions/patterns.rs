@@ -34,9 +34,12 @@ impl AccessPatterns {
         raw: impl IntoIterator<Item = (impl AsRef<str>, impl IntoIterator<Item = impl AsRef<str>>)>,
     ) -> Result<Self, Error> {
         let mut patterns: Vec<Pattern> = Vec::new();
-        for (index, (text, scopes)) in raw.into_iter().enumerate() {
-            if index == PATTERNS_MAX {
-                let problem = format!("must have at most {PATTERNS_MAX} room ids or patterns");
+        let mut raw = raw.into_iter();
+        while let Some((text, scopes)) = raw.next() {
+            if patterns.len() == PATTERNS_MAX {
+                let got = PATTERNS_MAX + 1 + raw.count();
+                let problem =
+                    format!("must have at most {PATTERNS_MAX} room ids or patterns, got {got}");
                 return Err(Error::invalid(field, problem));
             }
             let text = text.as_ref();
