@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, SqliteConnection};
 use tokio_util::task::TaskTracker;
 
 use super::db::Db;
@@ -159,14 +159,20 @@ async fn open_postgres(url: &str, options: &DatabaseOptions) -> Result<Db, Error
         .acquire_timeout(options.acquire_timeout)
         .connect_lazy_with(connect);
     let mut conn = pool.acquire().await.map_err(|error| cannot_reach(&server, error))?;
-    // sqlx holds an advisory lock of the database while it migrates.
-    let migrated = POSTGRES_MIGRATIONS.run_direct(None, &mut *conn, false).await;
-    drop(conn);
-    match migrated {
+    match migrate_postgres(&mut conn).await {
         Ok(()) => Ok(Db::Postgres(pool)),
         Err(MigrateError::Execute(error)) => Err(cannot_reach(&server, error)),
         Err(error) => Err(Error::internal(error)),
     }
+}
+
+/// sqlx holds an advisory lock of the database meanwhile. Neither waiting for it nor building an
+/// index on a big table may run into the timeout that is meant for calls.
+async fn migrate_postgres(conn: &mut PgConnection) -> Result<(), MigrateError> {
+    conn.execute("SET statement_timeout = 0").await?;
+    POSTGRES_MIGRATIONS.run_direct(None, conn, false).await?;
+    conn.execute("RESET statement_timeout").await?;
+    Ok(())
 }
 
 fn cannot_reach(server: &str, error: sqlx::Error) -> Error {

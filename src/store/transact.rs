@@ -184,3 +184,107 @@ fn backoff(attempt: u32) -> Duration {
     };
     Duration::from_millis(share)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::super::db::on_tx;
+    use super::*;
+    use crate::error::Code;
+    use crate::store::{DatabaseOptions, Target};
+
+    /// What a closure does after it wrote a secret of its name.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Then {
+        Succeed,
+        Fail,
+        Panic,
+    }
+
+    async fn write_secret(tx: &mut Tx, name: &str, then: Then) -> Result<(), Fault> {
+        const INSERT: &str = "INSERT INTO deployment_secret (name, secret) VALUES ($1, $2)";
+        on_tx!(tx.write(), |c| sqlx::query(INSERT)
+            .bind(name)
+            .bind([7_u8; 32].as_slice())
+            .execute(c)
+            .await
+            .map(drop))
+        .map_err(on("deployment_secret"))?;
+        match then {
+            Then::Succeed => Ok(()),
+            Then::Fail => Err(Fault::Rule(Error::missing("field"))),
+            Then::Panic => panic!("a bug in a closure"),
+        }
+    }
+
+    async fn run(store: &Store, name: &str, then: Then) -> Result<(), Error> {
+        let args = (name.to_owned(), then);
+        store
+            .transact("test", Touched::nothing(), args, |tx, (name, then)| {
+                Box::pin(write_secret(tx, name, *then))
+            })
+            .await
+    }
+
+    async fn count_secrets(store: &Store) -> usize {
+        let names = store.transact("count", Touched::nothing(), (), |tx, ()| {
+            Box::pin(async move {
+                let rows: Vec<(String,)> = on_tx!(tx.read(), |c| {
+                    sqlx::query_as("SELECT name FROM deployment_secret").fetch_all(c).await
+                })
+                .map_err(on("deployment_secret"))?;
+                Ok(rows)
+            })
+        });
+        names.await.unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn failures_and_panics_in_a_group_take_only_themselves_along() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::Sqlite { path: directory.path().join("t.db") };
+        let store = Store::open(DatabaseOptions::new(target)).await.unwrap();
+        for round in 0..3 {
+            let calls: Vec<_> = (0..60)
+                .map(|n| {
+                    let then = [Then::Succeed, Then::Fail, Then::Panic][n % 3];
+                    let (store, name) = (store.clone(), format!("{round}-{n}"));
+                    (then, tokio::spawn(async move { run(&store, &name, then).await }))
+                })
+                .collect();
+            for (then, call) in calls {
+                let code = call.await.unwrap().map_err(|error| error.code());
+                let expected = match then {
+                    Then::Succeed => Ok(()),
+                    Then::Fail => Err(Code::InvalidArgument),
+                    Then::Panic => Err(Code::Internal),
+                };
+                assert_eq!(code, expected);
+            }
+            assert_eq!(count_secrets(&store).await, 20 * (round + 1));
+        }
+        let stats = store.pool_stats();
+        assert!(stats.group_commits < stats.grouped_writes, "{stats:?}");
+    }
+
+    fn the_third_wins<'a>(_: &'a mut Tx, runs: &'a AtomicU32) -> BoxFuture<'a, Result<u32, Fault>> {
+        let run = runs.fetch_add(1, Ordering::Relaxed) + 1;
+        Box::pin(async move { if run == 3 { Ok(run) } else { Err(Fault::Retry("lost")) } })
+    }
+
+    #[tokio::test]
+    async fn a_lost_race_runs_again_from_the_start() {
+        let url = std::env::var("ROOMD_TEST_POSTGRES_URL")
+            .unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432/test".to_owned());
+        let pool = PgPool::connect(&url).await.expect("the tests need a PostgreSQL server");
+        let runs = AtomicU32::new(0);
+        let limit = Duration::from_secs(10);
+        let third = run_postgres(&pool, "test", limit, &runs, &the_third_wins).await.unwrap();
+        assert_eq!(third, 3);
+        let fault = run_postgres(&pool, "test", limit, &AtomicU32::new(1000), &the_third_wins)
+            .await
+            .unwrap_err();
+        assert_eq!(Error::from(fault).code(), Code::Aborted);
+    }
+}
