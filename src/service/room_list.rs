@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::cursor::RoomCursor;
 use crate::domain::ids::ProjectId;
@@ -47,8 +49,11 @@ impl RoomHandlers {
             sealed => Some(RoomCursor::open(&self.cursors, project, print, sealed)?),
         };
         let page = self.page(ctx, project, &filter, after, limit).await?;
+        let next_cursor = page.next.map(|next| next.seal(&self.cursors, project, print));
+        let next_page = next_cursor.as_deref().map(|cursor| next_page(&request, cursor));
         Ok(v1::ListRoomsResponse {
-            next_cursor: page.next.map(|next| next.seal(&self.cursors, project, print)),
+            next_cursor,
+            next_page: next_page.unwrap_or_default(),
             data: page.rooms.iter().map(|room| v1::Room::from(&**room)).collect(),
         })
     }
@@ -86,6 +91,26 @@ impl RoomHandlers {
             }
         }
     }
+}
+
+/// The request's own query string with another cursor.
+fn next_page(request: &v1::ListRoomsRequest, cursor: &str) -> String {
+    let limit = request.limit.map(|limit| limit.to_string()).unwrap_or_default();
+    let mut params = vec![
+        ("startingAfter".to_owned(), cursor),
+        ("limit".to_owned(), limit.as_str()),
+        ("organizationId".to_owned(), request.organization_id.as_str()),
+        ("tenantId".to_owned(), request.tenant_id.as_str()),
+        ("query".to_owned(), request.query.as_str()),
+        ("userId".to_owned(), request.user_id.as_str()),
+    ];
+    params.extend(request.group_ids.iter().map(|ids| ("groupIds".to_owned(), ids.as_str())));
+    let metadata = request.metadata.iter();
+    params.extend(metadata.map(|(key, value)| (format!("metadata.{key}"), value.as_str())));
+    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let given = params.iter().filter(|(_, value)| !value.is_empty());
+    let pairs = given.map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    format!("/v2/rooms?{}", pairs.collect::<Vec<_>>().join("&"))
 }
 
 fn read_limit(limit: Option<i32>) -> Result<usize, Error> {

@@ -16,8 +16,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as Verb, Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
-use tower::ServiceExt;
-use tower_http::cors::{Cors, CorsLayer};
+use tower::util::BoxCloneSyncService;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_http::cors::CorsLayer;
 use tracing::{Instrument, Span};
 
 use super::body::{self, Body};
@@ -47,18 +48,21 @@ pub struct FrontParts {
 /// A tower service over hyper's requests. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Front {
-    bare: Bare,
+    state: Arc<State>,
     /// Only requests with an `Origin` pay for CORS.
-    with_cors: Cors<Bare>,
+    with_cors: BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>,
 }
 
 impl Front {
     pub fn new(parts: FrontParts) -> Self {
         let routes = Routes::new(&parts.table);
         let in_flight = Semaphore::new(parts.limits.requests_in_flight_max);
-        let bare = Bare(Arc::new(State { routes, in_flight, parts }));
-        let with_cors = tower::Layer::layer(&cors(), bare.clone());
-        Self { bare, with_cors }
+        let state = Arc::new(State { routes, in_flight, parts });
+        let answer = {
+            let state = state.clone();
+            service_fn(move |request| state.clone().serve(request))
+        };
+        Self { state, with_cors: BoxCloneSyncService::new(cors().layer(answer)) }
     }
 }
 
@@ -87,27 +91,7 @@ impl tower::Service<Request<Incoming>> for Front {
         if request.headers().contains_key(ORIGIN) {
             return Box::pin(self.with_cors.clone().oneshot(request));
         }
-        let state = self.bare.0.clone();
-        Box::pin(async move { Ok(state.answer(request).await) })
-    }
-}
-
-/// The front without CORS.
-#[derive(Clone)]
-struct Bare(Arc<State>);
-
-impl tower::Service<Request<Incoming>> for Bare {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let state = self.0.clone();
-        Box::pin(async move { Ok(state.answer(request).await) })
+        Box::pin(self.state.clone().serve(request))
     }
 }
 
@@ -135,6 +119,13 @@ pub(super) struct Answered {
 }
 
 impl State {
+    async fn serve(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Infallible> {
+        Ok(self.answer(request).await)
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let request_id = request_id::of(&head.headers);

@@ -395,7 +395,7 @@ fn normalize(value: &mut Value) {
         Value::Object(entries) => {
             for (key, value) in entries {
                 match key.as_str() {
-                    "createdAt" | "token" | "nextCursor" if value.is_string() => {
+                    "createdAt" | "token" | "nextCursor" | "nextPage" if value.is_string() => {
                         *value = json!("T")
                     }
                     _ => normalize(value),
