@@ -297,7 +297,8 @@ impl Sql {
             }
             Arm::Of(predicate) => {
                 self.push(" FROM room_metadata s WHERE s.project_id = $1");
-                self.metadata("s", "s.number", predicate);
+                // The first half is what the partial index asks for.
+                self.metadata("s", "s.number IS NOT NULL AND s.number", predicate);
             }
         }
     }
@@ -358,12 +359,13 @@ impl Sql {
     fn metadata_of(&mut self, predicate: Predicate<'_>, id: &str) {
         self.push("SELECT 1 FROM room_metadata x WHERE x.project_id = $1");
         self.push(&format!(" AND x.room_id = {id}"));
-        // SQLite would rather scan the range of numbers, once for every room that is passed.
+        // An expression, since SQLite would rather scan the index of numbers than look up the
+        // room's own few, once for every room that is passed.
         self.metadata("x", "(x.number + 0)", predicate);
         self.push(")");
     }
 
-    fn metadata(&mut self, table: &str, number_column: &str, predicate: Predicate<'_>) {
+    fn metadata(&mut self, table: &str, number: &str, predicate: Predicate<'_>) {
         let key = match predicate {
             Predicate::Value { key, .. }
             | Predicate::ValuePrefix { key, .. }
@@ -377,11 +379,9 @@ impl Sql {
                 self.text_arg(&format!(" AND {table}.value = "), value);
             }
             Predicate::ValuePrefix { prefix, .. } => self.prefix(&format!("{table}.value"), prefix),
-            Predicate::Number { op, number, .. } => {
-                // The first half is what the partial index asks for.
-                let op = op.as_str();
-                self.push(&format!(" AND {table}.number IS NOT NULL AND {number_column} {op} "));
-                self.arg(Arg::Real(number));
+            Predicate::Number { op, number: limit, .. } => {
+                self.push(&format!(" AND {number} {} ", op.as_str()));
+                self.arg(Arg::Real(limit));
             }
             Predicate::Absent { .. }
             | Predicate::Organization(_)

@@ -63,8 +63,9 @@ fn cases() -> Vec<(RoomFilter, usize, &'static str)> {
         (terms(vec![prefix()]), 1, "room_by_age"),
         (terms(vec![value()]), 0, "room_metadata_by_value"),
         (terms(vec![value(), prefix()]), 0, "room_metadata_by_value"),
-        (terms(vec![value_prefix]), 0, "room_metadata_by_value"),
+        (terms(vec![value_prefix.clone()]), 0, "room_metadata_by_value"),
         (terms(vec![number.clone()]), 0, "room_metadata_by_number"),
+        (terms(vec![value_prefix.clone(), number.clone()]), 0, "room_metadata_by_value"),
         (terms(vec![number]), 1, "room_by_age"),
         (user, 0, "room_access_by_subject"),
     ]
