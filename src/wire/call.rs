@@ -17,8 +17,6 @@ pub async fn guard<T>(
     let handler = AssertUnwindSafe(handler).catch_unwind();
     let outcome = match deadline {
         None => handler.await,
-        // A timer takes a millisecond to notice; whoever has no time left is told at once.
-        Some(deadline) if deadline <= Instant::now() => return Err(deadline_exceeded()),
         Some(deadline) => match tokio::time::timeout_at(deadline.into(), handler).await {
             Ok(outcome) => outcome,
             Err(_) => return Err(deadline_exceeded()),

@@ -58,7 +58,7 @@ async fn run(
 ) -> Result<Answer, Error> {
     let headers = &exchange.head.headers;
     check_version(headers)?;
-    let deadline = exchange.deadline(timeout(headers)?);
+    let deadline = exchange.deadline(timeout(headers)?)?;
     let ctx = exchange.context(method.spec().open, deadline).await?;
     call::guard(Some(deadline), async {
         let body = exchange.read_body().await?;

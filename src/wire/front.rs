@@ -26,7 +26,7 @@ use super::grpc::Grpc;
 use super::metrics::{Metrics, Protocol};
 use super::routes::{Match, Routes};
 use super::table::{Method, Table};
-use super::{connect, connect_stream, grpc_front, request_id, rest, trace, twirp};
+use super::{call, connect, connect_stream, grpc_front, request_id, rest, trace, twirp};
 use crate::auth::credentials::Authenticator;
 use crate::config::Limits;
 use crate::domain::ctx::{Clock, Ctx, missing_credential};
@@ -145,7 +145,9 @@ impl State {
             true => answer.await,
             false => answer.instrument(exchange.span.clone()).await,
         };
-        if let Ok(value) = HeaderValue::from_str(&exchange.request_id) {
+        if let Ok(mut value) = HeaderValue::from_str(&exchange.request_id) {
+            // HTTP/2 would put it into its table of headers that come again; it never does.
+            value.set_sensitive(true);
             response.headers_mut().insert(REQUEST_ID, value);
         }
         if !exchange.body_is_read().await {
@@ -154,16 +156,17 @@ impl State {
         response
     }
 
-    /// `refusal` is answered in the caller's protocol instead of the call.
+    /// `refusal` is answered in the caller's protocol instead of the call. The larger futures are
+    /// boxed, so that the small ones are not moved about in a space that is made for all.
     async fn route(&self, exchange: &Exchange<'_>, refusal: Option<Error>) -> Response<Body> {
         let head = exchange.head;
         let path = head.uri.path();
         let content_type = content_type(&head.headers);
         if content_type.starts_with("application/grpc") {
-            return grpc_front::call(exchange, refusal, content_type).await;
+            return Box::pin(grpc_front::call(exchange, refusal, content_type)).await;
         }
         if content_type.starts_with("application/connect+") {
-            return connect_stream::call(exchange, refusal, content_type).await;
+            return Box::pin(connect_stream::call(exchange, refusal, content_type)).await;
         }
         if let Some(rest) = twirp::path(path) {
             return twirp::call(exchange, rest, refusal, content_type).await;
@@ -179,7 +182,7 @@ impl State {
                 rest::call(exchange, &route, refusal, content_type).await
             }
             Match::WrongVerb(verbs) => rest::wrong_verb(exchange, &verbs),
-            Match::None => self.admin(exchange, refusal).await,
+            Match::None => Box::pin(self.admin(exchange, refusal)).await,
         }
     }
 
@@ -276,12 +279,16 @@ impl Exchange<'_> {
         })
     }
 
-    /// When the call must have ended: what the caller asked for, within our bounds.
-    pub fn deadline(&self, asked: Option<Duration>) -> Instant {
+    /// When the call must have ended: what the caller asked for, within our bounds. A timer takes a
+    /// millisecond to notice, so whoever has no time at all is told here.
+    pub fn deadline(&self, asked: Option<Duration>) -> Result<Instant, Error> {
         let limits = &self.state.parts.limits;
         let longest = Duration::from_millis(limits.request_timeout_ms_max);
-        let usual = Duration::from_millis(limits.request_timeout_ms);
-        self.started + asked.map_or(usual, |asked| asked.min(longest))
+        match asked {
+            Some(Duration::ZERO) => Err(call::deadline_exceeded()),
+            Some(asked) => Ok(self.started + asked.min(longest)),
+            None => Ok(self.started + Duration::from_millis(limits.request_timeout_ms)),
+        }
     }
 
     /// Counts the call; every protocol ends here.

@@ -1,5 +1,6 @@
 //! gRPC and gRPC-Web: tonic's services, behind one gate that knows the caller.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tonic::server::NamedService;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_web::GrpcWebLayer;
+use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt};
 
 use super::body::Body;
@@ -28,30 +30,35 @@ pub struct GrpcLimits {
     pub message_bytes_max: usize,
 }
 
+type GrpcRequest = Request<tonic::body::Body>;
+type GrpcResponse = Response<tonic::body::Body>;
+
 /// tonic's services while they are put together.
 pub struct Services {
     routes: RoutesBuilder,
+    direct: HashMap<&'static str, BoxCloneSyncService<GrpcRequest, GrpcResponse, Infallible>>,
     limits: GrpcLimits,
 }
 
 impl Services {
     pub fn new(limits: GrpcLimits) -> Self {
-        Self { routes: RoutesBuilder::default(), limits }
+        Self { routes: RoutesBuilder::default(), direct: HashMap::new(), limits }
     }
 
     /// Called by the generated code, once for each service.
     pub fn add<S>(&mut self, service: impl FnOnce(GrpcLimits) -> S)
     where
-        S: Service<Request<tonic::body::Body>, Error = Infallible>
+        S: Service<GrpcRequest, Response = GrpcResponse, Error = Infallible>
             + NamedService
             + Clone
             + Send
             + Sync
             + 'static,
-        S::Response: axum::response::IntoResponse,
         S::Future: Send + 'static,
     {
-        self.routes.add_service(service(self.limits));
+        let service = service(self.limits);
+        self.direct.insert(S::NAME, BoxCloneSyncService::new(service.clone()));
+        self.routes.add_service(service);
     }
 
     /// Adds health and reflection (v1 and v1alpha), and makes the service.
@@ -65,19 +72,32 @@ impl Services {
         self.routes.add_service(builder().build_v1().map_err(Error::internal)?);
         self.routes.add_service(builder().build_v1alpha().map_err(Error::internal)?);
         let gate = Gate(self.routes.routes().prepare());
-        Ok(Grpc(GrpcWebLayer::new().layer(gate)))
+        Ok(Grpc { web: GrpcWebLayer::new().layer(gate), direct: self.direct })
     }
 }
 
-#[derive(Clone)]
-pub struct Grpc(tonic_web::GrpcWebService<Gate>);
+pub struct Grpc {
+    /// Whatever comes, gRPC-Web too.
+    web: tonic_web::GrpcWebService<Gate>,
+    /// Our own services once more, without the layers: a router and a translation that plain gRPC
+    /// does not need cost as much as the call.
+    direct: HashMap<&'static str, BoxCloneSyncService<GrpcRequest, GrpcResponse, Infallible>>,
+}
 
 impl Grpc {
-    pub async fn call(&self, request: Request<tonic::body::Body>) -> Response<Body> {
-        match self.0.clone().oneshot(request).await {
-            Ok(response) => response.map(Body::Stream),
-            Err(never) => match never {},
-        }
+    /// A call of plain gRPC, or what Connect's streams became.
+    pub async fn call(&self, request: GrpcRequest) -> Response<Body> {
+        let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
+        let Some(direct) = service.and_then(|(service, _)| self.direct.get(service)) else {
+            return self.call_web(request).await;
+        };
+        let Ok(response) = direct.clone().call(request).await;
+        name_the_limit(response).map(Body::Stream)
+    }
+
+    pub async fn call_web(&self, request: GrpcRequest) -> Response<Body> {
+        let Ok(response) = self.web.clone().oneshot(request).await;
+        response.map(Body::Stream)
     }
 }
 
@@ -90,22 +110,19 @@ struct Gate(Routes);
 #[derive(Clone)]
 pub struct Refusal(pub tonic::Status);
 
-impl Service<Request<tonic::body::Body>> for Gate {
-    type Response = Response<tonic::body::Body>;
+impl Service<GrpcRequest> for Gate {
+    type Response = GrpcResponse;
     type Error = Infallible;
     type Future = Either<
         Ready<Result<Self::Response, Infallible>>,
-        MapOk<
-            <Routes as Service<Request<tonic::body::Body>>>::Future,
-            fn(Self::Response) -> Self::Response,
-        >,
+        MapOk<<Routes as Service<GrpcRequest>>::Future, fn(Self::Response) -> Self::Response>,
     >;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Service::<Request<tonic::body::Body>>::poll_ready(&mut self.0, context)
+        Service::<GrpcRequest>::poll_ready(&mut self.0, context)
     }
 
-    fn call(&mut self, mut request: Request<tonic::body::Body>) -> Self::Future {
+    fn call(&mut self, mut request: GrpcRequest) -> Self::Future {
         match request.extensions_mut().remove::<Refusal>() {
             Some(Refusal(status)) => Either::Left(ready(Ok(status.into_http()))),
             None => Either::Right(self.0.call(request).map_ok(name_the_limit)),
@@ -115,7 +132,7 @@ impl Service<Request<tonic::body::Body>> for Gate {
 
 /// tonic calls a message over its limit OUT_OF_RANGE; gRPC's own libraries, and our other
 /// protocols, say RESOURCE_EXHAUSTED. Nothing of ours is ever OUT_OF_RANGE.
-fn name_the_limit(mut response: Response<tonic::body::Body>) -> Response<tonic::body::Body> {
+fn name_the_limit(mut response: GrpcResponse) -> GrpcResponse {
     if let Some(status) = response.headers_mut().get_mut(tonic::Status::GRPC_STATUS)
         && status == "11"
     {

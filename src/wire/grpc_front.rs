@@ -44,15 +44,22 @@ pub(super) async fn forward(
     *request.version_mut() = exchange.head.version;
     *request.headers_mut() = headers;
     request.extensions_mut().insert(outcome.clone());
-    match context {
-        Ok(ctx) => _ = request.extensions_mut().insert(ctx),
+    let grpc = exchange.state.grpc();
+    let response = match context {
+        Ok(ctx) => {
+            request.extensions_mut().insert(ctx);
+            match protocol {
+                Protocol::GrpcWeb => grpc.call_web(request).await,
+                _ => grpc.call(request).await,
+            }
+        }
         Err(error) => {
             super::call::log(&error, &exchange.request_id);
             let refusal = Refusal(status::grpc(&error, &exchange.request_id));
             request.extensions_mut().insert(refusal);
+            grpc.call_web(request).await
         }
-    }
-    let response = exchange.state.grpc().call(request).await;
+    };
     // What tonic refused by itself has its status in the head already.
     let code = response
         .headers()
@@ -63,7 +70,7 @@ pub(super) async fn forward(
 }
 
 async fn context(exchange: &Exchange<'_>, open: bool, headers: &HeaderMap) -> Result<Ctx, Error> {
-    exchange.context(open, exchange.deadline(timeout(headers)?)).await
+    exchange.context(open, exchange.deadline(timeout(headers)?)?).await
 }
 
 /// `grpc-timeout`: at most eight digits and a unit.

@@ -55,7 +55,8 @@ struct RequestLabels {
 const LATENCY_BUCKETS_SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
-type Key = (Protocol, &'static str, &'static str, i32);
+/// The protocol, the address of the method's spec (0 for none), and the code.
+type Key = (Protocol, usize, i32);
 
 /// The series of one kind of answer, found once.
 struct Series {
@@ -115,18 +116,29 @@ impl Metrics {
         code: tonic::Code,
         elapsed: Duration,
     ) {
-        // A path that nobody serves is not a label: anybody could make as many as they like.
-        let (service, name) = method.map_or(("", ""), |spec| (spec.service, spec.method));
-        let key = (protocol, service, name, code as i32);
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let series = known.unwrap_or_else(|| self.add_series(key, code));
+        let address = method.map_or(0, |spec| std::ptr::from_ref(spec).addr());
+        let key = (protocol, address, code as i32);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let series = match known.get(&key) {
+            Some(series) => series.clone(),
+            None => {
+                drop(known);
+                self.add_series(key, method, code)
+            }
+        };
         series.count.inc();
         series.latency.observe(elapsed.as_secs_f64());
     }
 
-    fn add_series(&self, key: Key, code: tonic::Code) -> Arc<Series> {
-        let (protocol, service, method) = (key.0.name(), key.1, key.2);
-        let code = status::name_of(code);
+    fn add_series(
+        &self,
+        key: Key,
+        method: Option<&'static MethodSpec>,
+        code: tonic::Code,
+    ) -> Arc<Series> {
+        // A path that nobody serves is not a label: anybody could make as many as they like.
+        let (service, method) = method.map_or(("", ""), |spec| (spec.service, spec.method));
+        let (protocol, code) = (key.0.name(), status::name_of(code));
         let count = self.requests.get_or_create(&RequestLabels { protocol, service, method, code });
         let latency = self.latency.get_or_create(&MethodLabels { protocol, service, method });
         let series = Arc::new(Series { count: count.clone(), latency: latency.clone() });

@@ -46,7 +46,7 @@ async fn run(
     route: &Route<'_>,
     content_type: &str,
 ) -> Result<Answer, Error> {
-    let deadline = exchange.deadline(None);
+    let deadline = exchange.deadline(None)?;
     let ctx = exchange.context(route.method.spec().open, deadline).await?;
     call::guard(Some(deadline), async {
         let body = exchange.read_body().await?;

@@ -56,7 +56,7 @@ impl Routes {
 
     pub fn find<'r, 'p>(&'r self, verb: &Verb, path: &'p str) -> Match<'r, 'p> {
         let Some(path) = path.strip_prefix('/') else { return Match::None };
-        if path.split('/').count() > SEGMENTS_MAX {
+        if path.bytes().filter(|byte| *byte == b'/').count() >= SEGMENTS_MAX {
             return Match::None;
         }
         let mut variables = Vec::new();

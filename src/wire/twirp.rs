@@ -89,7 +89,7 @@ async fn run(
     method: &Arc<dyn Method>,
     codec: Codec,
 ) -> Result<Answer, Failure> {
-    let deadline = exchange.deadline(timeout(exchange));
+    let deadline = exchange.deadline(timeout(exchange)).map_err(Failure::Call)?;
     let ctx = exchange.context(method.spec().open, deadline).await.map_err(Failure::Call)?;
     let body = call::guard(Some(deadline), exchange.read_body()).await;
     let body = body.map_err(Failure::Call)?;
