@@ -1,0 +1,1 @@
+//! A database full of rooms (filled in once the schema has landed).
