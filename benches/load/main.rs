@@ -124,7 +124,7 @@ fn measure_all(options: &Options) -> Result<(), Fail> {
         keep(create_room::run(plan)?);
     }
     if !options.limits_only && options.wants(list_rooms::SCENARIO) {
-        keep(list_rooms::run(plan)?);
+        list_rooms::run(plan)?.into_iter().for_each(&mut keep);
     }
     let path = report::write(plan, &sections)?;
     println!("\nwritten to {}", path.display());
