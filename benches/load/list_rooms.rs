@@ -13,7 +13,6 @@ use crate::processes::{SECRET_KEY, Server};
 use crate::report::{Goal, Section};
 use crate::seed::{self, Seeded};
 
-pub const SCENARIO: &str = "list-rooms";
 const GOAL: Goal = Goal::AtMost(1.5);
 const PAGE: usize = 100;
 const SMALL: u64 = 1_000;
@@ -29,14 +28,14 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
-    Case { name: "no filter", goal: None, query: |_, _| String::new() },
+    Case { name: "list-rooms", goal: None, query: |_, _| String::new() },
     Case {
-        name: "prefix, fifth",
+        name: "list-rooms-prefix-fifth",
         goal: Some(GOAL),
         query: |number, _| format!("roomId^\"{}/\"", number % seed::FIFTHS),
     },
     Case {
-        name: "prefix, few",
+        name: "list-rooms-prefix-few",
         goal: Some(GOAL),
         query: |number, rooms| {
             let (fifth, group) = place(number, rooms);
@@ -44,12 +43,12 @@ const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "metadata, fifth",
+        name: "list-rooms-metadata-fifth",
         goal: Some(GOAL),
         query: |number, _| format!("metadata[\"plan\"]:\"plan-{}\"", number % seed::FIFTHS),
     },
     Case {
-        name: "metadata, few",
+        name: "list-rooms-metadata-few",
         goal: Some(GOAL),
         query: |number, rooms| {
             let (fifth, group) = place(number, rooms);
@@ -57,7 +56,7 @@ const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "metadata, oldest fifth",
+        name: "list-rooms-metadata-oldest",
         goal: None,
         query: |_, _| "metadata[\"era\"]:\"old\"".to_owned(),
     },
@@ -67,16 +66,24 @@ fn place(number: u64, rooms: u64) -> (u64, u64) {
     (number % seed::FIFTHS, number.wrapping_mul(GROUP_STRIDE) % seed::groups(rooms))
 }
 
+pub fn scenario_names() -> impl Iterator<Item = &'static str> {
+    CASES.iter().map(|case| case.name)
+}
+
 /// On SQLite, and on PostgreSQL as well when the environment names one.
-pub fn run(plan: Plan) -> Result<Vec<Section>, Fail> {
+pub fn run(plan: Plan, wants: impl Fn(&str) -> bool) -> Result<Vec<Section>, Fail> {
+    let cases: Vec<&'static Case> = CASES.iter().filter(|case| wants(case.name)).collect();
+    if cases.is_empty() {
+        return Ok(Vec::new());
+    }
     let small = seed::sqlite(SMALL, plan.pinning)?;
     let large = seed::sqlite(LARGE, plan.pinning)?;
-    let mut sections = compare(plan, "SQLite", &small, &large)?;
+    let mut sections = compare(plan, "SQLite", &cases, [&small, &large])?;
     drop((small, large));
     if let Some(url) = seed::postgres_url() {
         let small = seed::postgres(&url, SMALL, plan.pinning)?;
         let large = seed::postgres(&url, LARGE, plan.pinning)?;
-        sections.extend(compare(plan, "PostgreSQL", &small, &large)?);
+        sections.extend(compare(plan, "PostgreSQL", &cases, [&small, &large])?);
     }
     Ok(sections)
 }
@@ -84,12 +91,12 @@ pub fn run(plan: Plan) -> Result<Vec<Section>, Fail> {
 fn compare(
     plan: Plan,
     database: &str,
-    small: &Seeded,
-    large: &Seeded,
+    cases: &[&'static Case],
+    [small, large]: [&Seeded; 2],
 ) -> Result<Vec<Section>, Fail> {
     let mut sections = Vec::new();
-    for case in CASES {
-        let name = format!("{SCENARIO}, {}, {database}", case.name);
+    for case in cases {
+        let name = format!("{} on {database}", case.name);
         let mut section = Section::new(&name);
         for seeded in [small, large] {
             check_page(&seeded.server, case, seeded.rooms)?;

@@ -91,7 +91,8 @@ fn parse(arguments: &[String]) -> Result<Options, Fail> {
 
 fn scenario_names() -> Vec<&'static str> {
     let mut names: Vec<_> = get_room::SCENARIOS.iter().map(|(name, _)| *name).collect();
-    names.extend([create_room::SCENARIO, list_rooms::SCENARIO]);
+    names.push(create_room::SCENARIO);
+    names.extend(list_rooms::scenario_names());
     names
 }
 
@@ -123,8 +124,9 @@ fn measure_all(options: &Options) -> Result<(), Fail> {
     if !options.limits_only && options.wants(create_room::SCENARIO) {
         keep(create_room::run(plan)?);
     }
-    if !options.limits_only && options.wants(list_rooms::SCENARIO) {
-        list_rooms::run(plan)?.into_iter().for_each(&mut keep);
+    if !options.limits_only {
+        let listed = list_rooms::run(plan, |scenario| options.wants(scenario))?;
+        listed.into_iter().for_each(&mut keep);
     }
     let path = report::write(plan, &sections)?;
     println!("\nwritten to {}", path.display());
