@@ -45,7 +45,7 @@ fn registration(api: &Api, service: &Service, out: &mut String) -> Result<(), St
         let rules: String = rules.collect::<Result<_, _>>()?;
         _ = writeln!(
             out,
-            "{{ let service = service.clone();\ntable.add::<{}, {}, _, _>({}, vec![{rules}], \
+            "{{ let service = service.clone();\ntable.add::<{}, {}, _, _, _>({}, vec![{rules}], \
              move |ctx, request| {{ let service = service.clone(); \
              async move {{ service.{handler}(&ctx, request).await }} }}); }}",
             api.message(&method.descriptor.input()),

@@ -33,11 +33,15 @@ fn handler_trait(api: &Api, service: &Service) -> String {
 }
 
 fn handler(api: &Api, method: &Method) -> String {
+    let message = api.message(&method.descriptor.output());
+    let reply = match method.shared_reply {
+        true => format!("crate::proto::reply::Reply<{message}>"),
+        false => message,
+    };
     format!(
         "fn {}(&self, ctx: &crate::domain::ctx::Ctx, request: {}) -> impl ::std::future::Future<\
-         Output = Result<{}, crate::error::Error>> + Send;\n",
+         Output = Result<{reply}, crate::error::Error>> + Send;\n",
         method.descriptor.name().to_snake_case(),
         api.message(&method.descriptor.input()),
-        api.message(&method.descriptor.output()),
     )
 }

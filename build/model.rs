@@ -24,6 +24,8 @@ pub struct Service {
 pub struct Method {
     pub descriptor: MethodDescriptor,
     pub open: bool,
+    /// Whether the handler answers with a shared message.
+    pub shared_reply: bool,
     pub success: u16,
     pub rules: Vec<Rule>,
 }
@@ -109,7 +111,13 @@ fn read_method(pool: &DescriptorPool, descriptor: MethodDescriptor) -> Result<Me
     if descriptor.is_client_streaming() || descriptor.is_server_streaming() {
         return Err(format!("{}: streaming methods are not generated", descriptor.full_name()));
     }
-    Ok(Method { open: flag("roomd.open"), success, rules, descriptor })
+    Ok(Method {
+        open: flag("roomd.open"),
+        shared_reply: flag("roomd.shared_reply"),
+        success,
+        rules,
+        descriptor,
+    })
 }
 
 fn read_rule(method: &MethodDescriptor, rule: &DynamicMessage) -> Result<Rule, String> {

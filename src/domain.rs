@@ -3,6 +3,7 @@
 pub mod ctx;
 pub mod cursor;
 pub mod ids;
+pub mod memo;
 pub mod metadata;
 pub mod permissions;
 pub mod query;

@@ -10,6 +10,7 @@ mod connect_stream;
 pub mod front;
 pub mod grpc;
 mod grpc_front;
+mod grpc_unary;
 pub mod json;
 pub mod listener;
 pub mod metrics;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ids::{OrganizationId, RoomId};
+use super::memo::Memo;
 use super::metadata::{MetadataValue, RoomMetadata, check_room_metadata};
 use super::permissions::{BaseRule, ScopeList};
 use super::text::{check_chars, excerpt};
@@ -36,6 +37,8 @@ pub struct Room {
     pub groups_accesses: Accesses,
     pub metadata: RoomMetadata,
     pub engine: Engine,
+    /// The room as outer layers have written it.
+    pub memo: Memo,
 }
 
 /// A room to be created, checked.
@@ -86,6 +89,7 @@ impl RoomDraft {
             groups_accesses: self.groups_accesses,
             metadata: self.metadata,
             engine: self.engine,
+            memo: Memo::default(),
         }
     }
 }

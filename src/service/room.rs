@@ -10,6 +10,7 @@ use crate::domain::permissions::{Level, Resource};
 use crate::domain::room::{Room, RoomDraft, RoomPatch};
 use crate::error::{Code, Error};
 use crate::proto::handlers::roomd_v1_room_service::RoomService;
+use crate::proto::reply::{Reply, Shared};
 use crate::proto::roomd::v1;
 use crate::proto::{room as convert, value};
 use crate::room::registry::{HttpPresence, Rooms};
@@ -67,9 +68,11 @@ impl RoomService for RoomHandlers {
         &self,
         ctx: &Ctx,
         request: v1::GetRoomRequest,
-    ) -> Result<v1::GetRoomResponse, Error> {
+    ) -> Result<Reply<v1::GetRoomResponse>, Error> {
         let room = self.open(ctx, &request.room_id, Level::Read).await?;
-        Ok(v1::GetRoomResponse { room: reply(&room) })
+        // Whoever may read a room reads all of it, so one reply serves all of them.
+        let shared = || Shared::new(v1::GetRoomResponse { room: reply(&room) });
+        Ok(Reply::Shared(room.memo.get_or_make(shared)))
     }
 
     async fn list_rooms(

@@ -130,20 +130,25 @@ impl Drop for Touched {
 fn weight_bytes(key: &RoomKey, room: &Room) -> usize {
     /// A map's share of a node, the string header and the allocator's rounding.
     const ENTRY_BYTES: usize = 96;
+    const WRITTEN_FORMS: usize = 3;
+    const WRITTEN_FIXED_BYTES: usize = 512;
     let accesses = |map: &Accesses| -> usize {
         map.iter().map(|(id, scopes)| ENTRY_BYTES + id.len() + scopes.len()).sum()
     };
-    let texts = |texts: &[String]| -> usize { texts.iter().map(|text| 24 + text.len()).sum() };
+    let strings = |texts: &[String]| -> usize { texts.iter().map(|text| 24 + text.len()).sum() };
     let metadata: usize = room
         .metadata
         .iter()
-        .map(|(key, value)| ENTRY_BYTES + key.len() + texts(value.texts()))
+        .map(|(key, value)| ENTRY_BYTES + key.len() + strings(value.texts()))
         .sum();
-    size_of::<Room>()
+    // What is written of the room stays with it: as JSON of REST and of the other protocols, and as
+    // protobuf. None of these is longer than the parts together with what stands around them.
+    let texts = accesses(&room.users_accesses) + accesses(&room.groups_accesses) + metadata;
+    let written = WRITTEN_FORMS * (WRITTEN_FIXED_BYTES + texts);
+    written
+        + size_of::<Room>()
         + 2 * ENTRY_BYTES
         + key.room.as_str().len() * 2
         + room.organization_id.as_str().len()
-        + accesses(&room.users_accesses)
-        + accesses(&room.groups_accesses)
-        + metadata
+        + texts
 }

@@ -55,17 +55,7 @@ impl Store {
 }
 
 pub(super) fn new_room(draft: RoomDraft, now_ms: i64) -> Room {
-    Room {
-        id: draft.id,
-        organization_id: draft.organization_id,
-        created_at_ms: now_ms,
-        last_connection_at_ms: None,
-        default_accesses: draft.default_accesses,
-        users_accesses: draft.users_accesses,
-        groups_accesses: draft.groups_accesses,
-        metadata: draft.metadata,
-        engine: draft.engine,
-    }
+    draft.into_room(now_ms)
 }
 
 type Args = (ProjectId, Arc<Room>);

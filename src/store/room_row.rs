@@ -7,6 +7,7 @@ use sqlx::FromRow;
 
 use super::fault::corrupt;
 use crate::domain::ids::{OrganizationId, RoomId};
+use crate::domain::memo::Memo;
 use crate::domain::permissions::ScopeList;
 use crate::domain::room::{Accesses, Engine, Room};
 use crate::error::Error;
@@ -56,6 +57,7 @@ impl RoomRow {
                 other => return Err(corrupt("room", "engine", format!("room `{id}`: {other}"))),
             },
             id: RoomId::trusted(self.id),
+            memo: Memo::default(),
         };
         Ok(Arc::new(room))
     }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -17,7 +17,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A response's body. The hot path has its bytes in one piece and no box.
 pub enum Body {
     Full(Option<Bytes>),
-    /// gRPC, gRPC-Web and what axum serves.
+    /// The one message of a gRPC reply, then its trailers; whether they are sent.
+    Unary(Option<Bytes>, bool),
+    /// tonic's replies and what axum serves.
     Stream(tonic::body::Body),
 }
 
@@ -44,6 +46,14 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Unary(message, ended) => Poll::Ready(match message.take() {
+                Some(message) => Some(Ok(Frame::data(message))),
+                None if *ended => None,
+                None => {
+                    *ended = true;
+                    Some(Ok(Frame::trailers(success_trailers())))
+                }
+            }),
             Self::Stream(stream) => {
                 Pin::new(stream).poll_frame(context).map_err(|status| Box::new(status) as BoxError)
             }
@@ -53,6 +63,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.is_none(),
+            Self::Unary(message, ended) => message.is_none() && *ended,
             Self::Stream(stream) => stream.is_end_stream(),
         }
     }
@@ -62,9 +73,17 @@ impl HttpBody for Body {
             Self::Full(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
+            // An exact size would become a Content-Length, which gRPC has no use for.
+            Self::Unary(..) => SizeHint::new(),
             Self::Stream(stream) => stream.size_hint(),
         }
     }
+}
+
+fn success_trailers() -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
+    trailers
 }
 
 fn too_large(bytes_max: usize) -> Error {

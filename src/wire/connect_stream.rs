@@ -41,7 +41,8 @@ pub(super) async fn call(
         Ok(headers) => (headers, refusal),
         Err(error) => (HeaderMap::new(), Some(error)),
     };
-    let reply = grpc_front::forward(exchange, refusal, Protocol::Connect, headers).await;
+    let body = grpc_front::body(exchange);
+    let reply = grpc_front::forward(exchange, refusal, Protocol::Connect, headers, body).await;
     from_grpc(reply)
 }
 

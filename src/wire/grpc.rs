@@ -23,6 +23,7 @@ use super::status;
 use crate::domain::ctx::Ctx;
 use crate::error::Error;
 use crate::proto::DESCRIPTOR_SET;
+use crate::proto::reply::Reply;
 
 /// Limits of tonic's own decoder.
 #[derive(Debug, Clone, Copy)]
@@ -156,13 +157,15 @@ impl Outcome {
 }
 
 /// Every unary method of every tonic service ends here: the generated adapters call it.
-pub async fn unary<Req, Resp, F, Fut>(
+pub async fn unary<Req, Resp, R, F, Fut>(
     mut request: tonic::Request<Req>,
     handler: F,
 ) -> Result<tonic::Response<Resp>, tonic::Status>
 where
     F: FnOnce(Ctx, Req) -> Fut,
-    Fut: Future<Output = Result<Resp, Error>>,
+    Fut: Future<Output = Result<R, Error>>,
+    R: Into<Reply<Resp>>,
+    Resp: Clone,
 {
     let Some(ctx) = request.extensions_mut().remove::<Ctx>() else {
         return Err(tonic::Status::internal("the call reached its handler without a context"));
@@ -170,7 +173,8 @@ where
     let outcome = request.extensions_mut().remove::<Outcome>().unwrap_or_default();
     let (request_id, deadline) = (ctx.request_id.clone(), ctx.deadline);
     let reply = call::guard(deadline, handler(ctx, request.into_inner())).await;
-    reply.map(tonic::Response::new).map_err(|error| {
+    let reply = reply.map(|reply| tonic::Response::new(reply.into().into_message()));
+    reply.map_err(|error| {
         call::log(&error, &request_id);
         let status = status::grpc(&error, &request_id);
         outcome.set(status.code());

@@ -7,6 +7,7 @@ use http::{HeaderMap, Request, Response};
 use super::body::Body;
 use super::front::Exchange;
 use super::grpc::{Outcome, Refusal};
+use super::grpc_unary;
 use super::metrics::Protocol;
 use super::status;
 use crate::domain::ctx::Ctx;
@@ -17,9 +18,21 @@ pub(super) async fn call(
     refusal: Option<Error>,
     content_type: &str,
 ) -> Response<Body> {
+    if refusal.is_none()
+        && grpc_unary::is_plain(exchange, content_type)
+        && let Some(method) = exchange.state.find(exchange.head.uri.path())
+    {
+        return grpc_unary::call(exchange, method).await;
+    }
     let web = content_type.starts_with("application/grpc-web");
     let protocol = if web { Protocol::GrpcWeb } else { Protocol::Grpc };
-    forward(exchange, refusal, protocol, exchange.head.headers.clone()).await
+    let headers = exchange.head.headers.clone();
+    forward(exchange, refusal, protocol, headers, body(exchange)).await
+}
+
+/// The request's body, as tonic takes it.
+pub(super) fn body(exchange: &Exchange<'_>) -> tonic::body::Body {
+    exchange.take_body().map_or_else(tonic::body::Body::empty, tonic::body::Body::new)
 }
 
 /// Hands a call to tonic, in whatever protocol it came.
@@ -28,6 +41,7 @@ pub(super) async fn forward(
     refusal: Option<Error>,
     protocol: Protocol,
     headers: HeaderMap,
+    body: tonic::body::Body,
 ) -> Response<Body> {
     let method = exchange.state.find(exchange.head.uri.path());
     // Health, reflection and what does not exist are tonic's own to answer.
@@ -37,7 +51,6 @@ pub(super) async fn forward(
         None => context(exchange, open, &headers).await,
     };
     let outcome = Outcome::default();
-    let body = exchange.take_body().map_or_else(tonic::body::Body::empty, tonic::body::Body::new);
     let mut request = Request::new(body);
     *request.method_mut() = exchange.head.method.clone();
     *request.uri_mut() = exchange.head.uri.clone();
@@ -69,7 +82,11 @@ pub(super) async fn forward(
     response
 }
 
-async fn context(exchange: &Exchange<'_>, open: bool, headers: &HeaderMap) -> Result<Ctx, Error> {
+pub(super) async fn context(
+    exchange: &Exchange<'_>,
+    open: bool,
+    headers: &HeaderMap,
+) -> Result<Ctx, Error> {
     exchange.context(open, exchange.deadline(timeout(headers)?)?).await
 }
 

@@ -19,6 +19,7 @@ use super::params::{self, ParamMessage};
 use crate::domain::ctx::Ctx;
 use crate::error::{Code, Error};
 use crate::proto::google::api::HttpBody;
+use crate::proto::reply::{self, Form};
 
 /// What is known of a method without calling it.
 #[derive(Debug)]
@@ -106,23 +107,24 @@ pub struct Table {
 
 impl Table {
     /// Called by the generated code, once for each method.
-    pub fn add<Req, Resp, F, Fut>(
+    pub fn add<Req, Resp, R, F, Fut>(
         &mut self,
         spec: &'static MethodSpec,
         rules: Vec<Rule<Req, Resp>>,
         handler: F,
     ) where
         Req: Message + JsonMessage + ReadJson + ParamMessage + 'static,
-        Resp: Message + WriteJson + 'static,
+        Resp: Message + WriteJson + Clone + 'static,
+        R: Into<reply::Reply<Resp>> + 'static,
         F: Fn(Ctx, Req) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Resp, Error>> + Send + 'static,
+        Fut: Future<Output = Result<R, Error>> + Send + 'static,
     {
         let method = Typed {
             spec,
             rules: rules.into(),
             handler,
             size: Arc::default(),
-            types: PhantomData::<fn(Req) -> Resp>,
+            types: PhantomData::<fn(Req, R) -> Resp>,
         };
         self.methods.insert(spec.full_name, Arc::new(method));
     }
@@ -143,21 +145,22 @@ impl Table {
     }
 }
 
-struct Typed<Req, Resp, F> {
+struct Typed<Req, Resp, R, F> {
     spec: &'static MethodSpec,
     rules: Arc<[Rule<Req, Resp>]>,
     handler: F,
     /// The size of the last JSON reply: the guess for the next one's buffer.
     size: Arc<AtomicUsize>,
-    types: PhantomData<fn(Req) -> Resp>,
+    types: PhantomData<fn(Req, R) -> Resp>,
 }
 
-impl<Req, Resp, F, Fut> Method for Typed<Req, Resp, F>
+impl<Req, Resp, R, F, Fut> Method for Typed<Req, Resp, R, F>
 where
     Req: Message + JsonMessage + ReadJson + ParamMessage + 'static,
-    Resp: Message + WriteJson + 'static,
+    Resp: Message + WriteJson + Clone + 'static,
+    R: Into<reply::Reply<Resp>> + 'static,
     F: Fn(Ctx, Req) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Resp, Error>> + Send + 'static,
+    Fut: Future<Output = Result<R, Error>> + Send + 'static,
 {
     fn spec(&self) -> &'static MethodSpec {
         self.spec
@@ -172,7 +175,7 @@ where
             Input::Proto(body) => {
                 let request = Req::decode(body).map_err(malformed_proto)?;
                 let reply = (self.handler)(ctx, request);
-                Ok(Box::pin(async move { Ok(proto_answer(&reply.await?)) }))
+                Ok(Box::pin(async move { Ok(proto_answer(&reply.await?.into())) }))
             }
             Input::Json(body, options) => {
                 let request = json::parse(&body, options)?;
@@ -181,8 +184,11 @@ where
                 let profile = if snake_case { Profile::SnakeCase } else { Profile::Canonical };
                 let size = self.size.clone();
                 Ok(Box::pin(async move {
-                    let reply = reply.await?;
-                    Ok(json_answer(StatusCode::OK, profile, &size, |w| reply.write_json(w)))
+                    let reply = reply.await?.into();
+                    let body = reply.bytes(Some(Form::Json), |message| {
+                        write_json(profile, &size, |w| message.write_json(w))
+                    });
+                    Ok(json_answer(StatusCode::OK, body))
                 }))
             }
             Input::Rest(input) => {
@@ -192,7 +198,11 @@ where
                 };
                 let reply = (self.handler)(ctx, decode_rest(rule, &input)?);
                 let (rules, size) = (self.rules.clone(), self.size.clone());
-                Ok(Box::pin(async move { Ok(rest_answer(&rules[index], reply.await?, &size)) }))
+                let form = (index == 0).then_some(Form::Rest);
+                Ok(Box::pin(async move {
+                    let reply = reply.await?.into();
+                    Ok(rest_answer(&rules[index], form, reply, &size))
+                }))
             }
         }
     }
@@ -202,26 +212,25 @@ fn malformed_proto(cause: prost::DecodeError) -> Error {
     Error::malformed("The body is not a valid protobuf message.").because(cause)
 }
 
-fn proto_answer(reply: &impl Message) -> Answer {
+fn proto_answer<Resp: Message>(reply: &reply::Reply<Resp>) -> Answer {
     Answer {
         status: StatusCode::OK,
         content_type: Cow::Borrowed("application/protobuf"),
-        body: reply.encode_to_vec().into(),
+        body: reply.bytes(Some(Form::Proto), |message| message.encode_to_vec().into()),
     }
 }
 
-fn json_answer(
-    status: StatusCode,
-    profile: Profile,
-    size: &AtomicUsize,
-    write: impl FnOnce(&mut Writer),
-) -> Answer {
+fn json_answer(status: StatusCode, body: Bytes) -> Answer {
+    Answer { status, content_type: Cow::Borrowed("application/json"), body }
+}
+
+fn write_json(profile: Profile, size: &AtomicUsize, write: impl FnOnce(&mut Writer)) -> Bytes {
     // A little more than last time, so that replies which differ slightly do not grow the buffer.
     let mut w = Writer::new(profile, size.load(Ordering::Relaxed) + 64);
     write(&mut w);
     let body = w.finish();
     size.store(body.len(), Ordering::Relaxed);
-    Answer { status, content_type: Cow::Borrowed("application/json"), body }
+    body
 }
 
 fn decode_rest<Req, Resp>(rule: &Rule<Req, Resp>, input: &RestInput<'_>) -> Result<Req, Error>
@@ -270,19 +279,26 @@ fn check_media_type<Req, Resp>(rule: &Rule<Req, Resp>, input: &RestInput<'_>) ->
     }
 }
 
-fn rest_answer<Req, Resp: WriteJson>(
+fn rest_answer<Req, Resp: WriteJson + Clone>(
     rule: &Rule<Req, Resp>,
-    reply: Resp,
+    form: Option<Form>,
+    reply: reply::Reply<Resp>,
     size: &AtomicUsize,
 ) -> Answer {
     let status = StatusCode::from_u16(rule.success).unwrap_or(StatusCode::OK);
     let profile = Profile::Canonical;
     match &rule.reply {
         Reply::Empty => Answer { status, content_type: Cow::Borrowed(""), body: Bytes::new() },
-        Reply::Whole => json_answer(status, profile, size, |w| reply.write_json(w)),
-        Reply::Field(write) => json_answer(status, profile, size, |w| write(&reply, w)),
+        Reply::Whole => {
+            let write = |message: &Resp| write_json(profile, size, |w| message.write_json(w));
+            json_answer(status, reply.bytes(form, write))
+        }
+        Reply::Field(field) => {
+            let write = |message: &Resp| write_json(profile, size, |w| field(message, w));
+            json_answer(status, reply.bytes(form, write))
+        }
         Reply::Raw(raw) => {
-            let HttpBody { content_type, data } = raw(reply);
+            let HttpBody { content_type, data } = raw(reply.into_message());
             Answer { status, content_type: Cow::Owned(content_type), body: data }
         }
     }
