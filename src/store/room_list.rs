@@ -14,7 +14,7 @@ use sqlx::AssertSqlSafe;
 
 use super::Store;
 use super::db::on_db;
-use super::room_query::{Arg, Key, Plan, Source, Sql, Window, boundary, count, subjects_of};
+use super::room_query::{Arg, Key, Plan, Source, Sql, Window, count, subjects_of};
 use super::room_row::RoomRow;
 use crate::domain::ctx::Guarded;
 use crate::domain::cursor::RoomCursor;
@@ -23,12 +23,11 @@ use crate::domain::query::RoomFilter;
 use crate::domain::room::Room;
 use crate::error::Error;
 
-/// Entries of the first bounded walk: a page of 100 is full if one room in twenty matches.
-const WALK_ENTRIES_FIRST: usize = 2_048;
+/// Entries of the first bounded walk: a page of 100 is full if one room in five matches.
+const WALK_ENTRIES_FIRST: usize = 512;
+/// After a walk of this length the next one is not bounded.
 const WALK_ENTRIES_MAX: usize = 1 << 22;
 const WALK_GROWTH: usize = 8;
-/// An entry that is read by range and sorted costs about as much as this many walked past.
-const RANGE_ENTRY_COST: usize = 4;
 /// Two indexes with more entries than this are equally good to begin with.
 const CHOICE_ENTRIES_MAX: usize = 1_000;
 /// Rooms asked for at a time, at least, when a statement let too much through.
@@ -64,7 +63,7 @@ struct Page<'a> {
     project: &'a ProjectId,
     filter: &'a RoomFilter,
     plan: Plan<'a>,
-    /// Everything up to here was looked at.
+    /// The last room that was looked at: nothing up to it is missing.
     after: Key,
     limit: usize,
     found: Vec<Arc<Room>>,
@@ -81,30 +80,30 @@ impl<'a> Page<'a> {
             return self.fill_from(walk, None).await;
         }
         let mut entries = WALK_ENTRIES_FIRST;
-        let mut try_ranges = true;
-        loop {
-            if try_ranges
-                && let Some(range) = self.range_below(&ranges, entries / RANGE_ENTRY_COST).await?
-            {
+        while entries < WALK_ENTRIES_MAX {
+            let found_before = self.found.len();
+            self.fill_from(walk, Some(entries)).await?;
+            if self.is_full() {
+                return Ok(());
+            }
+            // An entry that is read by range and sorted costs about as much as one walked past.
+            if let Some(range) = self.range_below(&ranges, entries).await? {
                 return self.fill_from(range, None).await;
             }
-            let found_before = self.found.len();
-            let down_to = self.boundary(walk, entries).await?;
-            self.fill_from(walk, down_to.as_ref()).await?;
-            let (false, Some(down_to)) = (self.is_full(), down_to) else { return Ok(()) };
-            self.after = down_to;
-            (entries, try_ranges) = self.next_budget(entries, self.found.len() - found_before);
+            entries = self.next_walk(entries, self.found.len() - found_before);
         }
+        self.fill_from(walk, None).await
     }
 
-    /// If the walk so far says that a few more steps fill the page, it takes just those.
-    fn next_budget(&self, entries: usize, gained: usize) -> (usize, bool) {
+    /// The next walk begins at the last room that was found, which is right whatever was written
+    /// in between. If the one before says that a few more steps fill the page, it takes just those.
+    fn next_walk(&self, entries: usize, gained: usize) -> usize {
         let missing = self.limit.saturating_sub(self.found.len());
-        let grown = entries.saturating_mul(WALK_GROWTH).min(WALK_ENTRIES_MAX);
+        let grown = entries.saturating_mul(WALK_GROWTH);
         match entries.saturating_mul(missing).saturating_mul(2).checked_div(gained) {
             // A power of two, so that there are few texts of statements.
-            Some(enough) if enough <= grown => (enough.next_power_of_two(), false),
-            Some(_) | None => (grown, true),
+            Some(enough) => enough.clamp(WALK_ENTRIES_FIRST, grown).next_power_of_two(),
+            None => grown,
         }
     }
 
@@ -124,10 +123,10 @@ impl<'a> Page<'a> {
     }
 
     /// Takes from one source until the page is full or the window is used up.
-    async fn fill_from(&mut self, source: Source<'a>, down_to: Option<&Key>) -> Result<(), Error> {
+    async fn fill_from(&mut self, source: Source<'a>, entries: Option<usize>) -> Result<(), Error> {
         while !self.is_full() {
             let limit = (self.limit - self.found.len()).max(FETCH_ROOMS_MIN);
-            let window = Window { after: &self.after, down_to, limit };
+            let window = Window { after: &self.after, entries, limit };
             let sql = self.plan.page(self.project.as_str(), source, window);
             let rows: Vec<RoomRow> = self.store.fetch_rows(sql).await?;
             let used_up = rows.len() < limit;
@@ -179,13 +178,6 @@ impl<'a> Page<'a> {
             self.store.fetch_rows(count(self.project.as_str(), source, cap)).await?;
         let (entries,) = rows.first().copied().unwrap_or((0,));
         Ok(usize::try_from(entries).unwrap_or(0))
-    }
-
-    async fn boundary(&self, source: Source<'a>, entries: usize) -> Result<Option<Key>, Error> {
-        let sql = boundary(self.project.as_str(), source, &self.after, entries);
-        let rows: Vec<(i64, String)> = self.store.fetch_rows(sql).await?;
-        let first = rows.into_iter().next();
-        Ok(first.map(|(created_at_ms, room_id)| Key { created_at_ms, room_id }))
     }
 }
 

@@ -64,8 +64,9 @@ pub(super) enum Source<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window<'a> {
     pub(super) after: &'a Key,
-    /// Inclusive; `None` is the end of the list.
-    pub(super) down_to: Option<&'a Key>,
+    /// Entries of an ordered source that are looked at, a few more if some are of one time; `None`
+    /// is all that are left.
+    pub(super) entries: Option<usize>,
     pub(super) limit: usize,
 }
 
@@ -137,7 +138,10 @@ impl<'a> Plan<'a> {
             let distinct = if once { "" } else { "DISTINCT " };
             sql.push(&format!("SELECT {distinct}{at} AS at_ms, {id} AS room_key"));
             sql.from(arm);
-            sql.window(at, id, window);
+            sql.key(&format!(" AND ({at}, {id}) < ("), window.after);
+            if let Some(entries) = window.entries {
+                sql.bound(arm, window.after, entries);
+            }
             for (index, predicate) in self.predicates.iter().enumerate() {
                 if !matches!(source, Source::Of(own, _) if own == index) {
                     sql.check(*predicate, id);
@@ -156,22 +160,6 @@ impl<'a> Plan<'a> {
         ));
         sql
     }
-}
-
-/// The entry that comes `entries` after a place in an ordered source: the end of a bounded walk.
-pub(super) fn boundary(project: &str, source: Source<'_>, after: &Key, entries: usize) -> Sql {
-    let mut sql = Sql::new(project);
-    sql.push("SELECT k.at_ms, k.room_key FROM (");
-    let window = Window { after, down_to: None, limit: 1 };
-    sql.union(source, "UNION ALL", |sql, arm| {
-        let id = arm.id_column();
-        sql.push(&format!("SELECT s.created_at_ms AS at_ms, {id} AS room_key"));
-        sql.from(arm);
-        sql.window("s.created_at_ms", id, window);
-        sql.push(&format!(" ORDER BY at_ms DESC, room_key DESC LIMIT 1 OFFSET {entries}"));
-    });
-    sql.push(") k ORDER BY k.at_ms DESC, k.room_key DESC LIMIT 1");
-    sql
 }
 
 /// How many entries a source has, but never counts beyond `cap`.
@@ -303,11 +291,17 @@ impl Sql {
         }
     }
 
-    fn window(&mut self, at: &str, id: &str, window: Window<'_>) {
-        self.key(&format!(" AND ({at}, {id}) < ("), window.after);
-        if let Some(down_to) = window.down_to {
-            self.key(&format!(" AND ({at}, {id}) >= ("), down_to);
-        }
+    /// Ends a walk at the time of the entry that is so many further on.
+    fn bound(&mut self, arm: Arm<'_>, after: &Key, entries: usize) {
+        self.push(" AND s.created_at_ms >= COALESCE((SELECT s.created_at_ms");
+        self.from(arm);
+        let id = arm.id_column();
+        self.key(&format!(" AND (s.created_at_ms, {id}) < ("), after);
+        self.push(&format!(
+            " ORDER BY s.created_at_ms DESC, {id} DESC LIMIT 1 OFFSET {entries}), "
+        ));
+        self.arg(Arg::Int(i64::MIN));
+        self.push(")");
     }
 
     fn key(&mut self, before: &str, key: &Key) {
@@ -317,11 +311,15 @@ impl Sql {
         self.push(")");
     }
 
-    /// A condition that another index drives past. The concatenation keeps both planners from
-    /// taking the index of the ids after all.
+    /// A condition that another index drives past.
     fn check(&mut self, predicate: Predicate<'_>, id: &str) {
         match predicate {
-            Predicate::IdPrefix(prefix) => self.prefix(&format!("({id} || '')"), prefix),
+            // `CASE` keeps both planners from taking the index of the ids after all.
+            Predicate::IdPrefix(prefix) => {
+                self.push(" AND (CASE WHEN TRUE");
+                self.prefix(id, prefix);
+                self.push(" THEN 1 ELSE 0 END) = 1");
+            }
             Predicate::Organization(organization) => {
                 self.push(" AND EXISTS (SELECT 1 FROM room x WHERE x.project_id = $1 AND x.id = ");
                 self.push(id);
