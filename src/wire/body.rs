@@ -116,15 +116,21 @@ pub async fn discard(mut body: Incoming) -> bool {
 }
 
 /// Reads a body to its end. A `Content-Length` over the limit is refused before a byte is read.
-pub async fn read(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, Error> {
+/// `frame_bytes` stand around the message and do not count.
+pub async fn read(
+    body: &mut Incoming,
+    bytes_max: usize,
+    frame_bytes: usize,
+) -> Result<Bytes, Error> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    if body.size_hint().lower() > bytes_max as u64 {
+    let body_bytes_max = bytes_max.saturating_add(frame_bytes);
+    if body.size_hint().lower() > body_bytes_max as u64 {
         return Err(too_large(bytes_max));
     }
     let Some(first) = next_data(body).await? else { return Ok(Bytes::new()) };
-    if first.len() > bytes_max {
+    if first.len() > body_bytes_max {
         return Err(too_large(bytes_max));
     }
     if body.is_end_stream() {
@@ -132,7 +138,7 @@ pub async fn read(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, Error>
     }
     let mut whole = BytesMut::from(first);
     while let Some(data) = next_data(body).await? {
-        if whole.len() + data.len() > bytes_max {
+        if whole.len() + data.len() > body_bytes_max {
             return Err(too_large(bytes_max));
         }
         whole.extend_from_slice(&data);

@@ -259,8 +259,8 @@ impl Exchange<'_> {
     /// Reads a body whose message has so many bytes in front that the limit does not count.
     pub async fn read_framed_body(&self, frame_bytes: usize) -> Result<Bytes, Error> {
         let Some(mut body) = self.take_body() else { return Ok(Bytes::new()) };
-        let bytes_max = self.state.parts.limits.request_body_bytes_max.saturating_add(frame_bytes);
-        let bytes = body::read(&mut body, bytes_max).await;
+        let bytes_max = self.state.parts.limits.request_body_bytes_max;
+        let bytes = body::read(&mut body, bytes_max, frame_bytes).await;
         if bytes.is_err() {
             self.return_body(body);
         }
