@@ -62,6 +62,7 @@ async fn many_may_open_and_migrate_at_once() {
     open_all_at_once(target).await;
     let schema = crate::databases::create_schema().await;
     open_all_at_once(Target::Postgres { url: crate::databases::url_of(&schema) }).await;
+    crate::databases::drop_schema(&schema).await;
 }
 
 async fn open_all_at_once(target: Target) {
@@ -91,9 +92,11 @@ async fn sqlite_schema(db: &Database) -> Schema {
     let url = format!("sqlite://{}", db.sqlite_path().display());
     let mut conn = SqliteConnection::connect(&url).await.unwrap();
     let columns = sqlx::query(
-        "SELECT m.name || '.' || c.name AS name, c.type || CASE WHEN c.\"notnull\" THEN ' not null' \
-         ELSE '' END AS kind FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
-         WHERE m.type = 'table' AND m.name NOT LIKE '\\_%' ESCAPE '\\' AND m.name NOT LIKE 'sqlite%'",
+        "SELECT m.name || '.' || c.name AS name, c.type || CASE WHEN c.\"notnull\" \
+         THEN ' not null' ELSE '' END AS kind FROM sqlite_schema m \
+         JOIN pragma_table_info(m.name) c \
+         WHERE m.type = 'table' AND m.name NOT LIKE '\\_%' ESCAPE '\\' \
+         AND m.name NOT LIKE 'sqlite%'",
     )
     .fetch_all(&mut conn)
     .await
@@ -142,8 +145,9 @@ async fn postgres_schema(db: &Database) -> Schema {
     let mut schema: Schema = columns.iter().map(|row| (row.get("name"), row.get("kind"))).collect();
     let indexes = sqlx::query(
         "SELECT t.relname || '.index ' || CASE WHEN i.indisprimary THEN 'key' ELSE x.relname END \
-         AS name, CASE WHEN i.indisunique THEN 'unique ' ELSE '' END || CASE WHEN i.indpred IS NULL \
-         THEN '' ELSE 'partial ' END || '(' || (SELECT string_agg(a.attname, ', ' ORDER BY k.ord) \
+         AS name, CASE WHEN i.indisunique THEN 'unique ' ELSE '' END || CASE WHEN \
+         i.indpred IS NULL THEN '' ELSE 'partial ' END || '(' || \
+         (SELECT string_agg(a.attname, ', ' ORDER BY k.ord) \
          FROM unnest(i.indkey) WITH ORDINALITY k(num, ord) JOIN pg_attribute a \
          ON a.attrelid = t.oid AND a.attnum = k.num) || ')' AS kind \
          FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid \
