@@ -30,7 +30,6 @@ const WAL_CHECKPOINT_PAGES: i64 = 4_000;
 /// What a call may take on top of its statement: getting a connection, and the network.
 const CALL_SLACK_MS: u64 = 2_000;
 const OPEN_RETRY_MS: u64 = 20;
-const IDLE_BEFORE_TEST: Duration = Duration::from_secs(1);
 
 pub(super) async fn open(options: DatabaseOptions) -> Result<Store, Error> {
     let (db, writer) = match &options.target {
@@ -158,17 +157,6 @@ async fn open_postgres(url: &str, options: &DatabaseOptions) -> Result<Db, Error
     let pool = PgPoolOptions::new()
         .max_connections(options.connections_max.max(1))
         .acquire_timeout(options.acquire_timeout)
-        // A connection in steady use needs no test before each call, which would double its trips
-        // to the server; one that lay idle may have been cut off meanwhile.
-        .test_before_acquire(false)
-        .before_acquire(|conn, meta| {
-            Box::pin(async move {
-                if meta.idle_for > IDLE_BEFORE_TEST {
-                    conn.ping().await?;
-                }
-                Ok(true)
-            })
-        })
         .connect_lazy_with(connect);
     let mut conn = pool.acquire().await.map_err(|error| cannot_reach(&server, error))?;
     match migrate_postgres(&mut conn).await {
