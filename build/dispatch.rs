@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use heck::ToSnakeCase;
+use heck::{ToSnakeCase, ToUpperCamelCase};
 use prost_reflect::{FieldDescriptor, Kind};
 
 use super::handlers;
-use super::model::{Api, Body, Method, Rule, Segment, Service};
+use super::model::{Api, Body, Method, Rule, Segment, Service, Streaming};
 use super::naming;
 
 pub fn generate(api: &Api) -> Result<String, String> {
@@ -39,7 +39,10 @@ fn registration(api: &Api, service: &Service, out: &mut String) -> Result<(), St
         api.root,
         handlers::path(service),
     );
-    for method in &service.methods {
+    for method in service.streaming() {
+        _ = writeln!(out, "table.add_stream({});", spec_code(service, method));
+    }
+    for method in service.unary() {
         let handler = method.descriptor.name().to_snake_case();
         let rules = method.rules.iter().map(|rule| rule_code(method, rule));
         let rules: String = rules.collect::<Result<_, _>>()?;
@@ -67,8 +70,8 @@ fn spec_code(service: &Service, method: &Method) -> String {
     let (service_name, name) = (service.descriptor.full_name(), method.descriptor.name());
     format!(
         "&crate::wire::table::MethodSpec {{ service: {service_name:?}, method: {name:?}, \
-         full_name: \"{service_name}/{name}\", snake_case: {}, open: {} }}",
-        service.snake_case, method.open,
+         full_name: \"{service_name}/{name}\", snake_case: {}, open: {}, addresses: {} }}",
+        service.snake_case, method.open, method.addresses,
     )
 }
 
@@ -145,17 +148,38 @@ fn grpc_adapter(api: &Api, service: &Service, out: &mut String) {
         root = api.root,
     );
     for method in &service.methods {
-        _ = writeln!(
-            out,
-            "async fn {handler}(&self, request: ::tonic::Request<{}>) \
-             -> Result<::tonic::Response<{}>, ::tonic::Status> {{\n\
-             let service = self.0.clone();\n\
-             crate::wire::grpc::unary(request, |ctx, request| async move {{ \
-             service.{handler}(&ctx, request).await }}).await\n}}",
-            api.message(&method.descriptor.input()),
-            api.message(&method.descriptor.output()),
-            handler = method.descriptor.name().to_snake_case(),
-        );
+        _ = writeln!(out, "{}", adapter_method(api, method));
     }
     out.push_str("}\n");
+}
+
+/// One method of tonic's trait, over the one of ours.
+fn adapter_method(api: &Api, method: &Method) -> String {
+    let name = method.descriptor.name();
+    let handler = name.to_snake_case();
+    let input = api.message(&method.descriptor.input());
+    let output = api.message(&method.descriptor.output());
+    let grpc = "crate::wire::grpc";
+    let streams = "crate::wire::grpc_stream";
+    let stream = format!("{streams}::ReplyStream<{output}>");
+    let (request, reply, call, types) = match method.streaming {
+        Streaming::Unary => (input, output, format!("{grpc}::unary"), String::new()),
+        Streaming::Replies | Streaming::Both => {
+            let types = format!("type {}Stream = {stream};\n", name.to_upper_camel_case());
+            match method.streaming {
+                Streaming::Both => {
+                    let request = format!("::tonic::Streaming<{input}>");
+                    (request, stream, format!("{streams}::both"), types)
+                }
+                _ => (input, stream, format!("{streams}::replies"), types),
+            }
+        }
+    };
+    format!(
+        "{types}async fn {handler}(&self, request: ::tonic::Request<{request}>) \
+         -> Result<::tonic::Response<{reply}>, ::tonic::Status> {{\n\
+         let service = self.0.clone();\n\
+         {call}(request, |ctx, request| async move {{ \
+         service.{handler}(&ctx, request).await }}).await\n}}",
+    )
 }

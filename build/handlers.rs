@@ -1,8 +1,9 @@
-//! The traits that `service/` implements: one method per unary RPC, over messages and `Ctx` alone.
+//! The traits that `service/` implements: one method per RPC, over messages, streams of them
+//! and `Ctx` alone.
 
 use heck::ToSnakeCase;
 
-use super::model::{Api, Method, Service};
+use super::model::{Api, Method, Service, Streaming};
 
 pub fn generate(api: &Api) -> String {
     api.services.iter().map(|service| handler_trait(api, service)).collect()
@@ -33,15 +34,22 @@ fn handler_trait(api: &Api, service: &Service) -> String {
 }
 
 fn handler(api: &Api, method: &Method) -> String {
-    let message = api.message(&method.descriptor.output());
-    let reply = match method.shared_reply {
-        true => format!("crate::proto::reply::Reply<{message}>"),
-        false => message,
+    let (input, output) = (method.descriptor.input(), method.descriptor.output());
+    let (input, output) = (api.message(&input), api.message(&output));
+    let request = match method.streaming {
+        Streaming::Both => format!("requests: crate::proto::stream::Requests<{input}>"),
+        Streaming::Unary | Streaming::Replies => format!("request: {input}"),
+    };
+    let reply = match (method.streaming, method.shared_reply) {
+        (Streaming::Unary, true) => format!("crate::proto::reply::Reply<{output}>"),
+        (Streaming::Unary, false) => output,
+        (Streaming::Replies | Streaming::Both, _) => {
+            format!("crate::proto::stream::Replies<{output}>")
+        }
     };
     format!(
-        "fn {}(&self, ctx: &crate::domain::ctx::Ctx, request: {}) -> impl ::std::future::Future<\
+        "fn {}(&self, ctx: &crate::domain::ctx::Ctx, {request}) -> impl ::std::future::Future<\
          Output = Result<{reply}, crate::error::Error>> + Send;\n",
         method.descriptor.name().to_snake_case(),
-        api.message(&method.descriptor.input()),
     )
 }

@@ -26,8 +26,29 @@ pub struct Method {
     pub open: bool,
     /// Whether the handler answers with a shared message.
     pub shared_reply: bool,
+    /// Whether the call has to know the server's address.
+    pub addresses: bool,
+    pub streaming: Streaming,
     pub success: u16,
     pub rules: Vec<Rule>,
+}
+
+/// Which sides of a call are streams. Streams are for gRPC and Connect alone.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Streaming {
+    Unary,
+    Replies,
+    Both,
+}
+
+impl Service {
+    pub fn unary(&self) -> impl Iterator<Item = &Method> {
+        self.methods.iter().filter(|method| method.streaming == Streaming::Unary)
+    }
+
+    pub fn streaming(&self) -> impl Iterator<Item = &Method> {
+        self.methods.iter().filter(|method| method.streaming != Streaming::Unary)
+    }
 }
 
 pub struct Rule {
@@ -108,12 +129,24 @@ fn read_method(pool: &DescriptorPool, descriptor: MethodDescriptor) -> Result<Me
         let name = descriptor.full_name();
         return Err(format!("{name}: has neither a google.api.http route nor roomd.no_rest"));
     }
-    if descriptor.is_client_streaming() || descriptor.is_server_streaming() {
-        return Err(format!("{}: streaming methods are not generated", descriptor.full_name()));
+    let streaming = match (descriptor.is_client_streaming(), descriptor.is_server_streaming()) {
+        (false, false) => Streaming::Unary,
+        (false, true) => Streaming::Replies,
+        (true, true) => Streaming::Both,
+        (true, false) => {
+            let name = descriptor.full_name();
+            return Err(format!("{name}: a stream of requests with one reply is not generated"));
+        }
+    };
+    if streaming != Streaming::Unary && (!rules.is_empty() || flag("roomd.shared_reply")) {
+        let name = descriptor.full_name();
+        return Err(format!("{name}: a stream has neither a route nor a shared reply"));
     }
     Ok(Method {
         open: flag("roomd.open"),
         shared_reply: flag("roomd.shared_reply"),
+        addresses: flag("roomd.addresses"),
+        streaming,
         success,
         rules,
         descriptor,
@@ -180,4 +213,12 @@ fn extension(pool: &DescriptorPool, options: &DynamicMessage, name: &str) -> Opt
 pub fn flag(field: &FieldDescriptor, name: &str) -> bool {
     let pool = field.parent_pool();
     matches!(extension(pool, &field.options(), name), Some(Value::Bool(true)))
+}
+
+/// What a raw body holds.
+pub fn media_type(field: &FieldDescriptor) -> String {
+    match extension(field.parent_pool(), &field.options(), "roomd.media_type") {
+        Some(Value::String(found)) => found,
+        _ => "application/octet-stream".to_owned(),
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use self::schema::{Direction, Schemas, described};
 use self::text::{Texts, join, split_summary};
-use super::model::{Api, Body, Method, Rule, Segment, Service};
+use super::model::{Api, Body, Method, Rule, Segment, Service, media_type};
 
 const VERSION: &str = "3.1.0";
 
@@ -73,7 +73,7 @@ struct Routes<'a> {
     texts: &'a Texts,
     schemas: Schemas<'a>,
     paths: BTreeMap<String, Map<String, Value>>,
-    /// Paths by their shape: OpenAPI takes two that differ in a variable's name for the same path.
+    /// Paths by their shape.
     shapes: BTreeMap<String, String>,
     operation_ids: BTreeSet<String>,
 }
@@ -87,12 +87,11 @@ impl Routes<'_> {
             Segment::Variable(_) => "{}",
         });
         let shape = shape.collect::<Vec<_>>().join("/");
-        let twin = self.shapes.entry(shape).or_insert_with(|| path.clone());
-        if *twin != path {
-            return Err(format!("{path} and {twin} are one path with two names of a variable"));
-        }
-        let operation = self.operation(service, method, index)?;
-        self.paths.entry(path).or_default().insert(rule.verb.to_lowercase(), operation);
+        // OpenAPI takes two paths that differ in a variable's name for one: the first name counts.
+        let shared = self.shapes.entry(shape).or_insert_with(|| path.clone()).clone();
+        let mut operation = self.operation(service, method, index)?;
+        rename_variables(&mut operation, &path, &shared);
+        self.paths.entry(shared).or_default().insert(rule.verb.to_lowercase(), operation);
         Ok(())
     }
 
@@ -144,7 +143,7 @@ impl Routes<'_> {
         let body = match &rule.body {
             Body::None => return Ok(None),
             Body::Field(field) if is_http_body(&field.kind()) => {
-                described(json!({"content": raw()}), &self.texts.of(field))
+                described(json!({"content": raw(&media_type(field))}), &self.texts.of(field))
             }
             Body::Field(field) => {
                 let schema = self.schemas.field(field, Direction::Request)?;
@@ -204,12 +203,28 @@ impl Routes<'_> {
             None => (Kind::Message(output.clone()), self.texts.of(&output)),
         };
         let content = match &rule.response_body {
-            _ if is_http_body(&kind) => raw(),
+            Some(field) if is_http_body(&kind) => raw(&media_type(field)),
+            None if is_http_body(&kind) => raw("application/octet-stream"),
             Some(field) => content(&self.schemas.field(field, Direction::Reply)?),
             None => content(&self.schemas.message(&output, Direction::Reply)?),
         };
         let text = if text.is_empty() { "The answer.".to_owned() } else { text };
         Ok(json!({"description": text, "content": content}))
+    }
+}
+
+/// Gives an operation's variables the names that they have in another path of the same shape.
+fn rename_variables(operation: &mut Value, path: &str, shared: &str) {
+    let Some(parameters) = operation.get_mut("parameters").and_then(Value::as_array_mut) else {
+        return;
+    };
+    let variable = |segment: &str| segment.strip_prefix('{')?.strip_suffix('}').map(str::to_owned);
+    let names = path.split('/').zip(shared.split('/'));
+    let names: Vec<_> = names.filter_map(|(a, b)| Some((variable(a)?, variable(b)?))).collect();
+    for parameter in parameters.iter_mut().filter(|parameter| parameter["in"] == "path") {
+        if let Some((_, name)) = names.iter().find(|(own, _)| parameter["name"] == *own) {
+            parameter["name"] = name.as_str().into();
+        }
     }
 }
 
@@ -234,8 +249,8 @@ fn content(schema: &Value) -> Value {
     json!({"application/json": {"schema": schema}})
 }
 
-fn raw() -> Value {
-    json!({"application/octet-stream": {}})
+fn raw(media_type: &str) -> Value {
+    json!({ media_type: {} })
 }
 
 /// Status, name and meaning of the errors that clients should expect. The statuses are those of

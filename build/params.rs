@@ -11,7 +11,7 @@ use super::naming;
 
 pub fn generate(api: &Api) -> Result<String, String> {
     let mut needed = BTreeMap::new();
-    for method in api.services.iter().flat_map(|service| &service.methods) {
+    for method in api.services.iter().flat_map(|service| service.unary()) {
         collect(&method.descriptor.input(), &mut needed);
     }
     Ok(needed.values().map(|message| setters(api, message)).collect())

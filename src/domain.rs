@@ -2,10 +2,14 @@
 
 pub mod ctx;
 pub mod cursor;
+pub mod file_url;
 pub mod ids;
+pub mod media_type;
 pub mod memo;
 pub mod metadata;
 pub mod permissions;
+pub mod position;
 pub mod query;
 pub mod room;
+pub mod schema;
 pub(crate) mod text;

@@ -3,6 +3,7 @@
 
 pub mod reply;
 pub mod room;
+pub mod stream;
 pub mod value;
 
 pub use generated::{google, roomd};

@@ -102,6 +102,11 @@ pub struct Ctx {
     pub request_id: Arc<str>,
     pub deadline: Option<Instant>,
     pub clock: Clock,
+    /// The address by which the caller reached the server, such as `https://rooms.example.com`.
+    /// Only for methods whose replies have such addresses, and if the caller told.
+    pub origin: Option<Arc<str>>,
+    /// When the caller's token expires, which ends a stream. Only for streams.
+    pub expires_at_ms: Option<i64>,
 }
 
 impl Ctx {

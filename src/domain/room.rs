@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ids::{OrganizationId, RoomId};
 use super::memo::Memo;
 use super::metadata::{MetadataValue, RoomMetadata, check_room_metadata};
-use super::permissions::{BaseRule, ScopeList};
+use super::permissions::{BaseRule, Scope, ScopeList};
 use super::text::{check_chars, excerpt};
 use crate::error::Error;
 
@@ -51,6 +51,27 @@ pub struct RoomDraft {
     pub groups_accesses: Accesses,
     pub metadata: RoomMetadata,
     pub engine: Engine,
+}
+
+impl RoomDraft {
+    /// A room that somebody with the public key enters first, and everybody after them.
+    pub fn open_to_everybody(id: RoomId) -> Self {
+        let default_accesses = ScopeList::trusted([Scope::RoomWrite.as_str()]);
+        Self { default_accesses, ..Self::closed(id, OrganizationId::default()) }
+    }
+
+    /// A room that only tokens open that name it themselves.
+    pub fn closed(id: RoomId, organization_id: OrganizationId) -> Self {
+        Self {
+            id,
+            organization_id,
+            default_accesses: ScopeList::EMPTY,
+            users_accesses: Accesses::default(),
+            groups_accesses: Accesses::default(),
+            metadata: RoomMetadata::default(),
+            engine: Engine::default(),
+        }
+    }
 }
 
 /// What a merge patch says of one map: leave it, clear it, or set and remove single entries.
