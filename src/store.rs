@@ -9,21 +9,30 @@
 mod api_key;
 mod db;
 mod deployment_secret;
+mod document;
+mod document_append;
 mod fault;
+mod garbage;
 mod open;
 mod options;
 mod project;
 mod room;
 mod room_cache;
+mod room_data;
 mod room_index;
 mod room_insert;
 mod room_list;
 mod room_patch;
 mod room_query;
 mod room_row;
+mod schema;
 mod signing_key;
+mod storage_content;
+mod storage_file;
+mod storage_upload;
 mod transact;
 mod values;
+mod version;
 mod writer;
 
 use std::future::Future;
@@ -34,10 +43,17 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 pub use api_key::{ApiKey, ApiKeyKind};
+pub use document::{DocumentId, DocumentUpdate, SUBDOCUMENT_GUID_BYTES_MAX, StoredDocument};
 pub use options::{DatabaseOptions, GROUP_COMMIT_MAX, ROOM_CACHE_BYTES_MAX, Target};
 pub use project::Project;
 pub use room::{Inserted, Moved, Renamed};
+pub use room_data::{DataKey, RoomContents, RoomData, RoomKey};
+pub use schema::{Schema, SchemaDeleted, SchemaId, SchemaUpdated};
 pub use signing_key::{SigningAlgorithm, SigningKey};
+pub use storage_content::CONTENT_CHUNK_BYTES;
+pub use storage_file::{FileDraft, FileId, StorageFile};
+pub use storage_upload::{Completed, Part, PartReceipt, UPLOAD_PARTS_MAX, UploadId};
+pub use version::{Version, VersionCursor, VersionId, VersionKind};
 
 use crate::error::Error;
 use db::{Db, on_db};

@@ -42,6 +42,15 @@ impl Fault {
         }
     }
 
+    pub(super) fn is_foreign_key_violation(&self) -> bool {
+        match self {
+            Self::Sql { error: sqlx::Error::Database(error), .. } => {
+                error.is_foreign_key_violation()
+            }
+            Self::Sql { .. } | Self::Rule(_) | Self::Retry(_) => false,
+        }
+    }
+
     /// The database undid the transaction for the sake of another; a second run may succeed.
     pub(super) fn is_conflict(&self) -> bool {
         match self {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Store;
 use super::db::{Tx, on_db, on_tx};
 use super::fault::{Fault, on};
+use super::garbage::discard;
 use super::room_cache::Touched;
 use super::room_row::{RoomRow, room_columns};
 use crate::domain::ctx::{Guarded, ProjectGrant};
@@ -105,7 +106,10 @@ impl Store {
         let touched = self.touched(grant.project(), id);
         let args = (grant.project().clone(), id.clone());
         self.transact("delete_room", touched, args, |tx, (project, id)| {
-            Box::pin(async move { Ok(by_room(tx, "room", DELETE_ROOM, project, id).await? > 0) })
+            Box::pin(async move {
+                discard(tx, project, id).await?;
+                Ok(by_room(tx, "room", DELETE_ROOM, project, id).await? > 0)
+            })
         })
         .await
     }

@@ -16,14 +16,14 @@ use crate::domain::room::{Accesses, Room};
 const SHARDS: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct RoomKey {
+pub(super) struct CacheKey {
     project: ProjectId,
     room: RoomId,
 }
 
 #[derive(Debug)]
 pub(super) struct RoomCache {
-    rooms: Option<Cache<RoomKey, Arc<Room>>>,
+    rooms: Option<Cache<CacheKey, Arc<Room>>>,
     shards: [Mutex<u64>; SHARDS],
     hasher: RandomState,
 }
@@ -31,7 +31,7 @@ pub(super) struct RoomCache {
 /// The right to store what the database answers, unless somebody writes in between.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    key: RoomKey,
+    key: CacheKey,
     shard: usize,
     epoch: u64,
 }
@@ -42,7 +42,7 @@ impl RoomCache {
         let rooms = (bytes_max > 0).then(|| {
             Cache::builder()
                 .max_capacity(bytes_max)
-                .weigher(|key: &RoomKey, room: &Arc<Room>| {
+                .weigher(|key: &CacheKey, room: &Arc<Room>| {
                     u32::try_from(weight_bytes(key, room)).unwrap_or(u32::MAX)
                 })
                 .build()
@@ -53,7 +53,7 @@ impl RoomCache {
 
     /// The room, or a ticket to store it with. The hit path allocates nothing.
     pub(super) fn find(&self, project: &ProjectId, id: &RoomId) -> Result<Arc<Room>, Ticket> {
-        let key = RoomKey { project: project.clone(), room: id.clone() };
+        let key = CacheKey { project: project.clone(), room: id.clone() };
         match self.rooms.as_ref().and_then(|rooms| rooms.get(&key)) {
             Some(room) => Ok(room),
             None => {
@@ -73,17 +73,17 @@ impl RoomCache {
     }
 
     pub(super) fn invalidate(&self, project: &ProjectId, id: &RoomId) {
-        self.invalidate_key(&RoomKey { project: project.clone(), room: id.clone() });
+        self.invalidate_key(&CacheKey { project: project.clone(), room: id.clone() });
     }
 
-    fn invalidate_key(&self, key: &RoomKey) {
+    fn invalidate_key(&self, key: &CacheKey) {
         let Some(rooms) = &self.rooms else { return };
         let mut epoch = self.lock(self.shard(key));
         *epoch += 1;
         rooms.invalidate(key);
     }
 
-    fn shard(&self, key: &RoomKey) -> usize {
+    fn shard(&self, key: &CacheKey) -> usize {
         let hash = self.hasher.hash_one(key);
         usize::try_from(hash).unwrap_or(0) % SHARDS
     }
@@ -99,7 +99,7 @@ impl RoomCache {
 #[derive(Debug)]
 pub(super) struct Touched {
     cache: Option<Arc<RoomCache>>,
-    keys: [Option<RoomKey>; 2],
+    keys: [Option<CacheKey>; 2],
 }
 
 impl Touched {
@@ -108,12 +108,12 @@ impl Touched {
     }
 
     pub(super) fn room(cache: &Arc<RoomCache>, project: &ProjectId, id: &RoomId) -> Self {
-        let key = RoomKey { project: project.clone(), room: id.clone() };
+        let key = CacheKey { project: project.clone(), room: id.clone() };
         Self { cache: Some(Arc::clone(cache)), keys: [Some(key), None] }
     }
 
     pub(super) fn and(mut self, project: &ProjectId, id: &RoomId) -> Self {
-        self.keys[1] = Some(RoomKey { project: project.clone(), room: id.clone() });
+        self.keys[1] = Some(CacheKey { project: project.clone(), room: id.clone() });
         self
     }
 }
@@ -127,7 +127,7 @@ impl Drop for Touched {
 }
 
 /// An estimate of the heap that an entry keeps alive, rounded up.
-fn weight_bytes(key: &RoomKey, room: &Room) -> usize {
+fn weight_bytes(key: &CacheKey, room: &Room) -> usize {
     /// A map's share of a node, the string header and the allocator's rounding.
     const ENTRY_BYTES: usize = 96;
     const WRITTEN_FORMS: usize = 3;

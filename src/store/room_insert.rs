@@ -17,7 +17,7 @@ use super::room_index::{insert_access_rows, insert_metadata_rows};
 use super::room_row::{RoomJson, engine_number};
 use super::transact::SqliteJob;
 use super::values::{runs, values};
-use super::writer::{Job, Ran};
+use super::writer::{Job, Ran, Sharing};
 use super::{Store, fault};
 use crate::domain::ctx::ProjectGrant;
 use crate::domain::ids::ProjectId;
@@ -86,8 +86,8 @@ impl Job for InsertRoomJob {
         Box::new(self.0).answer(failed);
     }
 
-    fn is_insertion(&self) -> bool {
-        true
+    fn sharing(&self) -> Sharing {
+        Sharing::Insertions
     }
 
     fn insertion(&mut self) -> Option<Insertion<'_>> {

@@ -16,6 +16,7 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::db::{Conn, Tx};
+use super::document_append::{Appending, append_group};
 use super::fault::{self, Fault, on};
 use super::room_insert::{Insertion, insert_group};
 use crate::error::{Error, chain};
@@ -32,15 +33,28 @@ pub(super) enum Ran {
     Dirty,
 }
 
+/// Kinds of jobs that come in crowds, in the order in which a group runs them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sharing {
+    /// They create a room each.
+    Insertions,
+    /// They append to the documents of a room each.
+    Appends,
+    Nothing,
+}
+
 /// One caller's transaction.
 pub(super) trait Job: Send {
     /// May be called twice; the last call counts.
     fn run<'a>(&'a mut self, tx: &'a mut Tx) -> BoxFuture<'a, Ran>;
-    /// Whether this creates a room; those of a group are inserted together.
-    fn is_insertion(&self) -> bool {
-        false
+    /// With which others of its group this shares statements.
+    fn sharing(&self) -> Sharing {
+        Sharing::Nothing
     }
     fn insertion(&mut self) -> Option<Insertion<'_>> {
+        None
+    }
+    fn appending(&mut self) -> Option<Appending<'_>> {
         None
     }
     /// After the commit, or after it failed. The caller may have gone away.
@@ -181,26 +195,39 @@ impl Task {
         self.statement("COMMIT").await
     }
 
-    /// Callers whose writes are in one group are concurrent, so any order will do.
+    /// Callers whose writes are in one group are concurrent, so any order will do; but those of one
+    /// kind keep theirs.
     async fn run_all(&mut self, jobs: &mut [Box<dyn Job>]) -> Ran {
-        jobs.sort_by_key(|job| !job.is_insertion());
-        let mut rest = jobs;
-        let count = rest.iter().filter(|job| job.is_insertion()).count();
-        if count > 1 {
-            let (insertions, others) = rest.split_at_mut(count);
-            let insertions = insertions.iter_mut().filter_map(|job| job.insertion()).collect();
-            let run = AssertUnwindSafe(insert_group(&mut self.tx, insertions)).catch_unwind();
-            if !matches!(run.await, Ok(Ok(()))) {
-                return Ran::Dirty;
-            }
-            rest = others;
-        }
-        for job in rest {
-            if job.run(&mut self.tx).await == Ran::Dirty {
+        jobs.sort_by_key(|job| job.sharing());
+        for run in jobs.chunk_by_mut(|a, b| a.sharing() == b.sharing()) {
+            if self.run_alike(run).await == Ran::Dirty {
                 return Ran::Dirty;
             }
         }
         Ran::Clean
+    }
+
+    /// Runs jobs that share the same, together if there is more than one.
+    async fn run_alike(&mut self, jobs: &mut [Box<dyn Job>]) -> Ran {
+        let sharing = jobs.first().map_or(Sharing::Nothing, |job| job.sharing());
+        match (sharing, jobs.len()) {
+            (Sharing::Insertions, 2..) => {
+                let insertions = jobs.iter_mut().filter_map(|job| job.insertion()).collect();
+                clean_if_ok(insert_group(&mut self.tx, insertions)).await
+            }
+            (Sharing::Appends, 2..) => {
+                let appends = jobs.iter_mut().filter_map(|job| job.appending()).collect();
+                clean_if_ok(append_group(&mut self.tx, appends)).await
+            }
+            (_, _) => {
+                for job in jobs {
+                    if job.run(&mut self.tx).await == Ran::Dirty {
+                        return Ran::Dirty;
+                    }
+                }
+                Ran::Clean
+            }
+        }
     }
 
     async fn run_each_in_a_savepoint(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> {
@@ -241,6 +268,14 @@ impl Task {
             }
             Conn::Postgres(_) => Ok(()),
         }
+    }
+}
+
+/// An error or a panic leaves something to undo.
+async fn clean_if_ok(run: impl Future<Output = Result<(), Fault>>) -> Ran {
+    match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(Ok(())) => Ran::Clean,
+        Ok(Err(_)) | Err(_) => Ran::Dirty,
     }
 }
 

@@ -1,0 +1,279 @@
+//! The documents of a room: for each a snapshot in chunks, and the log of what came after it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sqlx::FromRow;
+
+use super::Store;
+use super::db::{Tx, on_db, on_tx};
+use super::document_append::append_rows;
+use super::fault::{Fault, corrupt, on};
+use super::room_cache::Touched;
+use super::room_data::{RoomKey, lock_epoch};
+use crate::domain::ids::check_text;
+use crate::error::Error;
+
+/// Bytes that the id of a subdocument may have.
+pub const SUBDOCUMENT_GUID_BYTES_MAX: usize = 256;
+
+/// One statement, so that both halves are of one moment. Sorted by whoever reads it: a sort in the
+/// database would copy every payload.
+const SELECT_DOCUMENT: &str = "SELECT chunk AS place, upto_seq AS upto_seq, payload AS payload \
+    FROM document_snapshot WHERE project_id = $1 AND key = $2 AND document = $3 UNION ALL \
+    SELECT seq, NULL, payload \
+    FROM document_update WHERE project_id = $1 AND key = $2 AND document = $3";
+/// The first name after another, from the log or from the snapshots.
+macro_rules! next_document {
+    ($after:literal) => {
+        concat!(
+            "(SELECT MIN(n.document) FROM (\
+             SELECT MIN(u.document) AS document FROM document_update u \
+             WHERE u.project_id = $1 AND u.key = $2 AND u.document > ",
+            $after,
+            " UNION ALL SELECT MIN(s.document) FROM document_snapshot s \
+             WHERE s.project_id = $1 AND s.key = $2 AND s.document > ",
+            $after,
+            ") n)"
+        )
+    };
+}
+/// Jumps from name to name, whatever the length of each log.
+const SELECT_DOCUMENTS: &str = concat!(
+    "WITH RECURSIVE d (document) AS (SELECT ",
+    next_document!("$3"),
+    " UNION ALL SELECT ",
+    next_document!("d.document"),
+    " FROM d WHERE d.document IS NOT NULL) \
+     SELECT document FROM d WHERE document IS NOT NULL LIMIT $4"
+);
+const DELETE_SNAPSHOT: &str =
+    "DELETE FROM document_snapshot WHERE project_id = $1 AND key = $2 AND document = $3";
+const DELETE_UPDATES: &str = "DELETE FROM document_update \
+    WHERE project_id = $1 AND key = $2 AND document = $3 AND seq <= $4";
+const INSERT_CHUNK: &str = "INSERT INTO document_snapshot \
+    (project_id, key, document, chunk, upto_seq, payload) VALUES ($1, $2, $3, $4, $5, $6)";
+
+/// A document's name inside its room.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DocumentId(Arc<str>);
+
+impl DocumentId {
+    /// The tree of live objects, lists and maps.
+    pub fn storage() -> Self {
+        Self("storage".into())
+    }
+
+    /// The room's Yjs document.
+    pub fn yjs() -> Self {
+        Self("yjs".into())
+    }
+
+    /// A Yjs document inside the room's Yjs document; `guid` comes from a client.
+    pub fn subdocument(guid: &str) -> Result<Self, Error> {
+        if guid.is_empty() || guid.len() > SUBDOCUMENT_GUID_BYTES_MAX {
+            let problem = format!("must have 1 to {SUBDOCUMENT_GUID_BYTES_MAX} bytes");
+            return Err(Error::invalid("guid", problem));
+        }
+        check_text("guid", guid)?;
+        Ok(Self(format!("yjs/{guid}").into()))
+    }
+
+    /// The id that [`DocumentId::subdocument`] was made of.
+    pub fn guid(&self) -> Option<&str> {
+        self.0.strip_prefix("yjs/")
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DocumentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// One entry of a document's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentUpdate {
+    pub document: DocumentId,
+    /// Grows along the log of its document; numbers may be left out.
+    pub seq: i64,
+    pub payload: Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDocument {
+    /// In order; empty if there is no snapshot.
+    pub snapshot: Vec<Bytes>,
+    /// What came after the snapshot, in order.
+    pub updates: Vec<Bytes>,
+    /// Greater than every number that the document knows of, at least 1.
+    pub next_seq: i64,
+}
+
+#[derive(FromRow)]
+struct PartRow {
+    place: i64,
+    /// Of a snapshot's chunks only.
+    upto_seq: Option<i64>,
+    payload: Vec<u8>,
+}
+
+impl Store {
+    /// A document that was never written is empty.
+    pub async fn load_document(
+        &self,
+        key: &RoomKey,
+        document: &DocumentId,
+    ) -> Result<StoredDocument, Error> {
+        let rows: Vec<PartRow> = self
+            .read("document_update", async {
+                on_db!(&self.inner.db, |c| sqlx::query_as(SELECT_DOCUMENT)
+                    .bind(key.data.project.as_str())
+                    .bind(&*key.data.key)
+                    .bind(document.as_str())
+                    .fetch_all(c)
+                    .await)
+            })
+            .await?;
+        assemble(rows)
+    }
+
+    /// The documents that hold anything, by name, after `after`.
+    pub async fn list_documents(
+        &self,
+        key: &RoomKey,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentId>, Error> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<(String,)> = self
+            .read("document_update", async {
+                on_db!(&self.inner.db, |c| sqlx::query_as(SELECT_DOCUMENTS)
+                    .bind(key.data.project.as_str())
+                    .bind(&*key.data.key)
+                    .bind(after.map_or("", DocumentId::as_str))
+                    .bind(limit)
+                    .fetch_all(c)
+                    .await)
+            })
+            .await?;
+        Ok(rows.into_iter().map(|(name,)| DocumentId(name.into())).collect())
+    }
+
+    /// Puts `chunks` in the place of the snapshot and of the log up to `upto_seq`, all at once.
+    pub async fn compact_document(
+        &self,
+        key: &RoomKey,
+        document: &DocumentId,
+        upto_seq: i64,
+        chunks: Vec<Bytes>,
+    ) -> Result<(), Error> {
+        let args = (key.clone(), document.clone(), upto_seq, chunks);
+        self.transact("compact_document", Touched::nothing(), args, |tx, args| {
+            Box::pin(async move {
+                let (key, document, upto_seq, chunks) = args;
+                lock_epoch(tx, key).await?;
+                delete_up_to(tx, key, document, *upto_seq).await?;
+                for (place, chunk) in (0..).zip(chunks) {
+                    insert_chunk(tx, key, document, (place, *upto_seq), chunk).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Forgets a document and begins it again with `updates`, all at once. Their numbers may go on
+    /// or begin at 1. Wait for the answer before the next append, which might overtake it.
+    pub async fn clear_document(
+        &self,
+        key: &RoomKey,
+        document: &DocumentId,
+        updates: Vec<DocumentUpdate>,
+    ) -> Result<(), Error> {
+        let args = (key.clone(), document.clone(), updates);
+        self.transact("clear_document", Touched::nothing(), args, |tx, args| {
+            Box::pin(async move {
+                let (key, document, updates) = args;
+                lock_epoch(tx, key).await?;
+                delete_up_to(tx, key, document, i64::MAX).await?;
+                append_rows(tx, &[(key, updates)]).await
+            })
+        })
+        .await
+    }
+}
+
+fn assemble(mut rows: Vec<PartRow>) -> Result<StoredDocument, Error> {
+    rows.sort_by_key(|row| row.place);
+    let (mut snapshot, mut updates) = (Vec::new(), Vec::with_capacity(rows.len()));
+    let mut last_seq = 0;
+    for row in rows {
+        let payload = Bytes::from(row.payload);
+        match row.upto_seq {
+            Some(upto_seq) => {
+                if usize::try_from(row.place) != Ok(snapshot.len()) {
+                    let why = format!("{} comes after {} others", row.place, snapshot.len());
+                    return Err(corrupt("document_snapshot", "chunk", why));
+                }
+                last_seq = last_seq.max(upto_seq);
+                snapshot.push(payload);
+            }
+            None => {
+                last_seq = last_seq.max(row.place);
+                updates.push(payload);
+            }
+        }
+    }
+    Ok(StoredDocument { snapshot, updates, next_seq: last_seq + 1 })
+}
+
+async fn delete_up_to(
+    tx: &mut Tx,
+    key: &RoomKey,
+    document: &DocumentId,
+    upto_seq: i64,
+) -> Result<(), Fault> {
+    on_tx!(tx.write(), |c| sqlx::query(DELETE_SNAPSHOT)
+        .bind(key.data.project.as_str())
+        .bind(&*key.data.key)
+        .bind(document.as_str())
+        .execute(c)
+        .await
+        .map(drop))
+    .map_err(on("document_snapshot"))?;
+    on_tx!(tx.write(), |c| sqlx::query(DELETE_UPDATES)
+        .bind(key.data.project.as_str())
+        .bind(&*key.data.key)
+        .bind(document.as_str())
+        .bind(upto_seq)
+        .execute(c)
+        .await
+        .map(drop))
+    .map_err(on("document_update"))
+}
+
+async fn insert_chunk(
+    tx: &mut Tx,
+    key: &RoomKey,
+    document: &DocumentId,
+    (place, upto_seq): (i64, i64),
+    chunk: &Bytes,
+) -> Result<(), Fault> {
+    on_tx!(tx.write(), |c| sqlx::query(INSERT_CHUNK)
+        .bind(key.data.project.as_str())
+        .bind(&*key.data.key)
+        .bind(document.as_str())
+        .bind(place)
+        .bind(upto_seq)
+        .bind(chunk.as_ref())
+        .execute(c)
+        .await
+        .map(drop))
+    .map_err(on("document_snapshot"))
+}
