@@ -1,3 +1,4 @@
 //! Loops that run beside the calls, each until its token is cancelled.
 
 pub mod health;
+pub mod sweep;

@@ -1,6 +1,21 @@
 //! Rooms that people are in.
 //!
-//! What is missing here: the rooms. Connections arrive with the room engine; until then every room
-//! is empty, and this registry answers for empty rooms, truthfully.
+//! `state` is the pure state machine, `actor` the task that feeds one room's, `registry` the way to
+//! the rooms in memory, `session` one connection's side. Codecs write what is said in a protocol.
 
+mod actor;
+pub mod close;
+pub mod codec;
+mod effects;
+pub mod message;
+mod outbox;
+mod people;
+mod presence;
 pub mod registry;
+pub mod requests;
+pub mod session;
+mod shared_storage;
+mod shared_yjs;
+mod state;
+pub mod storage;
+pub mod yjs;

@@ -1,0 +1,358 @@
+//! The task of one room: it feeds the state machine and carries out what that asks for, in order.
+//! What shows a document leaves after the commit of all that happened to the document before.
+//!
+//! Invariant: nothing that happened after the last commit was seen by anybody. If a commit fails,
+//! everybody is disconnected and the room is loaded anew from what was stored.
+
+mod calls;
+mod commit;
+mod documents;
+mod join;
+mod load;
+mod log;
+mod versions;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::close::CloseReason;
+use super::effects::{Delivery, Effects, To};
+use super::message::{ActorId, ClientMessage};
+use super::outbox::Outbox;
+use super::registry::Inner;
+use super::session::{Join, RoomAddress, Session, StorageDialect};
+use super::state::State;
+use crate::domain::ctx::Caller;
+use crate::domain::permissions::Level;
+use crate::error::{Code, Error, chain};
+use crate::store::{DocumentId, RoomKey};
+
+pub(super) use calls::{Call, Exclusive, Reply};
+use commit::Commit;
+pub(super) use commit::unavailable;
+pub(super) use documents::Shown;
+use log::Log;
+use versions::Edits;
+
+/// Commands that wait for one room; whoever sends one more waits with it.
+pub(super) const MAILBOX_LEN_MAX: usize = 1_024;
+/// Commands that are worked off before the next commit is begun.
+const BATCH_LEN_MAX: usize = 256;
+
+pub(super) enum Command {
+    Join {
+        join: Box<Join>,
+        reply: oneshot::Sender<Result<Session, CloseReason>>,
+    },
+    Leave {
+        actor: ActorId,
+    },
+    Receive {
+        actor: ActorId,
+        messages: Vec<ClientMessage>,
+        _held: OwnedSemaphorePermit,
+    },
+    /// A call that needs some of the state.
+    Call(Call),
+    /// A call that needs the room to itself while it waits for the database.
+    Exclusive(Exclusive),
+    /// The room's record changed: rights are looked up again.
+    RecordChanged,
+    /// The room ends here, for this reason.
+    Close(CloseReason),
+}
+
+impl Command {
+    /// Whether it still means something when the room it was for has ended.
+    pub fn is_for_any_session(&self) -> bool {
+        matches!(self, Self::Join { .. } | Self::Call(_) | Self::Exclusive(_))
+    }
+}
+
+struct Connection {
+    caller: Caller,
+    dialect: StorageDialect,
+    outbox: Arc<Outbox>,
+}
+
+impl Drop for Connection {
+    /// However the room ends, nobody waits for it.
+    fn drop(&mut self) {
+        self.outbox.close(CloseReason::Unavailable);
+    }
+}
+
+pub(super) struct Actor {
+    rooms: Arc<Inner>,
+    address: RoomAddress,
+    key: RoomKey,
+    mailbox: mpsc::WeakSender<Command>,
+    inbox_bytes: Arc<Semaphore>,
+    state: State,
+    connections: BTreeMap<ActorId, Connection>,
+    /// Numbers that the database promised to nobody else.
+    actors: Range<ActorId>,
+    logs: HashMap<DocumentId, Log>,
+    commit: Commit,
+    schema: Option<crate::store::SchemaId>,
+    idle_since_ms: Option<i64>,
+    touched_at_ms: i64,
+    edits: Edits,
+}
+
+/// Whether the actor goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Flow {
+    On,
+    End(CloseReason),
+}
+
+impl Flow {
+    /// An error is its caller's, unless it means that the room is somebody else's by now.
+    fn after(error: &Error) -> Self {
+        match error.reason() {
+            "ROOM_FENCED" => Self::End(CloseReason::Unavailable),
+            _ => Self::On,
+        }
+    }
+}
+
+/// Runs one room until nobody needs it. What is left in the mailbox then comes back.
+pub(super) async fn run(
+    rooms: Arc<Inner>,
+    address: RoomAddress,
+    mailbox: mpsc::WeakSender<Command>,
+    inbox: &mut mpsc::Receiver<Command>,
+) {
+    match Actor::open(Arc::clone(&rooms), address.clone(), mailbox).await {
+        Ok(Some(mut actor)) => {
+            let reason = actor.serve(inbox).await;
+            actor.end(reason).await;
+        }
+        Ok(None) => calls::refuse_all(inbox, &CloseReason::RoomDeleted),
+        Err(error) => {
+            tracing::error!(room = %address.room, error = %chain(&error), "failed to open a room");
+            calls::refuse_all(inbox, &CloseReason::Unavailable);
+        }
+    }
+}
+
+impl Actor {
+    async fn serve(&mut self, inbox: &mut mpsc::Receiver<Command>) -> CloseReason {
+        let mut batch = Vec::with_capacity(BATCH_LEN_MAX);
+        let stop = self.rooms.stop.clone();
+        loop {
+            let wake = self.next_wake();
+            let has_room = self.commit.has_room();
+            let flow = tokio::select! {
+                biased;
+                done = self.commit.done() => self.finish_commit(done),
+                () = stop.cancelled() => Flow::End(CloseReason::ShuttingDown),
+                received = inbox.recv_many(&mut batch, BATCH_LEN_MAX), if has_room => {
+                    match received {
+                        0 => Flow::End(CloseReason::ShuttingDown),
+                        _ => self.handle_all(&mut batch).await,
+                    }
+                }
+                () = tokio::time::sleep(wake) => self.wake(inbox.is_empty()).await,
+            };
+            if let Flow::End(reason) = flow {
+                for command in batch {
+                    calls::refuse(command, &reason);
+                }
+                return reason;
+            }
+            self.begin_commit();
+        }
+    }
+
+    async fn handle_all(&mut self, batch: &mut Vec<Command>) -> Flow {
+        let mut commands = std::mem::take(batch).into_iter();
+        while let Some(command) = commands.next() {
+            let flow = self.handle(command).await;
+            if flow != Flow::On {
+                batch.extend(commands);
+                return flow;
+            }
+        }
+        Flow::On
+    }
+
+    async fn handle(&mut self, command: Command) -> Flow {
+        self.idle_since_ms = None;
+        match command {
+            Command::Join { join, reply } => return self.join(*join, reply).await,
+            Command::Leave { actor } => self.leave(actor),
+            Command::Receive { actor, messages, _held } => {
+                return self.receive(actor, messages).await;
+            }
+            Command::Call(call) => return self.call(call).await,
+            Command::Exclusive(exclusive) => return self.exclusive(exclusive).await,
+            Command::RecordChanged => return self.record_changed().await,
+            Command::Close(reason) => return Flow::End(reason),
+        }
+        Flow::On
+    }
+
+    async fn receive(&mut self, actor: ActorId, messages: Vec<ClientMessage>) -> Flow {
+        let Some(connection) = self.connections.get(&actor) else { return Flow::On };
+        if connection.outbox.is_closed() {
+            return Flow::On;
+        }
+        let dialect = connection.dialect;
+        // A second answer would say the same, with what happened in between right behind the first.
+        let fetches = !connection.outbox.holds_storage();
+        let needs = self.state.needs(actor, &messages);
+        if let Err(error) = self.load(needs).await {
+            return self.cannot_load(actor, &error);
+        }
+        let messages = messages.into_iter();
+        if messages.as_slice().iter().any(ClientMessage::is_edit) {
+            self.note_edit(actor);
+        }
+        let messages =
+            messages.filter(|message| fetches || !matches!(message, ClientMessage::FetchStorage));
+        let mut effects = Effects::default();
+        self.state.receive(actor, dialect, messages.collect(), &mut effects);
+        self.carry_out(effects);
+        match self.state.yjs.is_broken() {
+            true => Flow::End(CloseReason::Unavailable),
+            false => Flow::On,
+        }
+    }
+
+    /// A document that cannot be read must not take the others' presence with it, but a room that
+    /// somebody else owns by now is at its end.
+    fn cannot_load(&mut self, actor: ActorId, error: &Error) -> Flow {
+        if error.code() == Code::InvalidArgument {
+            if let Some(connection) = self.connections.get(&actor) {
+                connection.outbox.close(CloseReason::NotUnderstood("the guid of a document"));
+            }
+            return Flow::On;
+        }
+        tracing::error!(room = %self.address.room, error = %chain(error), "failed to load a document");
+        if let Some(connection) = self.connections.get(&actor) {
+            connection.outbox.close(CloseReason::Unavailable);
+        }
+        Flow::after(error)
+    }
+
+    fn leave(&mut self, actor: ActorId) {
+        if self.connections.remove(&actor).is_some() {
+            let mut effects = Effects::default();
+            self.state.people.leave(actor, &mut effects);
+            self.carry_out(effects);
+        }
+    }
+
+    /// Sends what may go at once, and keeps the rest for the commit.
+    fn carry_out(&mut self, effects: Effects) {
+        for delivery in &effects.now {
+            self.deliver(delivery);
+        }
+        self.commit.after(effects.after_commit);
+    }
+
+    fn deliver(&self, delivery: &Delivery) {
+        match delivery.to {
+            To::One(actor) => {
+                if let Some(connection) = self.connections.get(&actor) {
+                    connection.outbox.push(&delivery.frame);
+                }
+            }
+            To::Readers { of, except } => {
+                for (actor, connection) in &self.connections {
+                    if Some(*actor) != except && self.state.people.may(*actor, Level::Read, of) {
+                        connection.outbox.push(&delivery.frame);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn record_changed(&mut self) -> Flow {
+        let room = match self.rooms.find_room(&self.address).await {
+            Ok(Some(room)) => room,
+            Ok(None) => return Flow::End(CloseReason::RoomDeleted),
+            Err(_) => return Flow::End(CloseReason::Unavailable),
+        };
+        let mut effects = Effects::default();
+        for (actor, connection) in &self.connections {
+            let rights = connection.caller.actor.rights_in(&room);
+            if !rights.allows(Level::Read, crate::domain::permissions::Resource::Room) {
+                connection.outbox.close(CloseReason::NotAllowed);
+                continue;
+            }
+            let nonce = join::nonce();
+            self.state.people.change_rights(*actor, rights, nonce, &mut effects);
+        }
+        self.carry_out(effects);
+        Flow::On
+    }
+
+    fn next_wake(&self) -> Duration {
+        let now_ms = self.rooms.clock.now_ms();
+        let idle = self.idle_since_ms.unwrap_or(now_ms);
+        let unload_ms = idle.saturating_add(self.room_idle_ms());
+        let expiry_ms = self.state.people.next_expiry_ms().unwrap_or(i64::MAX);
+        let version_ms = self.version_due_ms().unwrap_or(i64::MAX);
+        let wait_ms = unload_ms.min(expiry_ms).min(version_ms).saturating_sub(now_ms);
+        Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0).max(1))
+    }
+
+    fn room_idle_ms(&self) -> i64 {
+        i64::try_from(self.rooms.limits.room_idle_ms).unwrap_or(i64::MAX)
+    }
+
+    /// The time has come for something: somebody expires, or the room has been idle for long enough.
+    async fn wake(&mut self, mailbox_is_empty: bool) -> Flow {
+        let now_ms = self.rooms.clock.now_ms();
+        let mut effects = Effects::default();
+        self.state.people.expire(now_ms, &mut effects);
+        self.carry_out(effects);
+        if self.version_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
+            self.create_automatic_version().await;
+        }
+        let is_idle = self.state.people.is_empty() && self.commit.is_idle() && mailbox_is_empty;
+        if !is_idle {
+            self.idle_since_ms = None;
+            return Flow::On;
+        }
+        let since = *self.idle_since_ms.get_or_insert(now_ms);
+        match now_ms - since >= self.room_idle_ms() {
+            true => Flow::End(CloseReason::ShuttingDown),
+            false => Flow::On,
+        }
+    }
+
+    /// Stores what is left, then lets everybody go.
+    async fn end(mut self, mut reason: CloseReason) {
+        if reason == CloseReason::Unavailable
+            && matches!(self.rooms.find_room(&self.address).await, Ok(None))
+        {
+            reason = CloseReason::RoomDeleted;
+        }
+        let lost = reason == CloseReason::Unavailable || reason == CloseReason::RoomDeleted;
+        if lost {
+            self.commit.fail();
+        } else {
+            self.flush().await;
+            if self.version_due_ms().is_some() {
+                // With nobody here it is as quiet as it will be.
+                self.create_automatic_version().await;
+            }
+            self.compact_before_unloading().await;
+        }
+        for connection in self.connections.values() {
+            connection.outbox.close(reason.clone());
+        }
+        if !lost && !self.actors.is_empty() {
+            // Best effort: numbers that are not given back are never used, which hurts nobody.
+            drop(self.rooms.store.release_actors(&self.key, self.actors.clone()).await);
+        }
+    }
+}

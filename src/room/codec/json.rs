@@ -1,0 +1,29 @@
+//! The JSON that Liveblocks' browser client speaks over a WebSocket.
+//!
+//! Clients send arrays of messages. The server sends one object per frame, which clients take
+//! everywhere, and must for the first one. What is unknown is ignored; what is malformed ends the
+//! connection.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use read::{DEPTH_MAX, MESSAGES_MAX, OPS_MAX, Parsed, Rejection, parse};
+pub use write::write;
+
+/// The numbers that stand for kinds of messages.
+mod kind {
+    pub const PRESENCE: i64 = 100;
+    pub const USER_JOINED: i64 = 101;
+    pub const USER_LEFT: i64 = 102;
+    pub const EVENT: i64 = 103;
+    pub const ROOM_STATE: i64 = 104;
+    pub const STORAGE: i64 = 200;
+    pub const OPS: i64 = 201;
+    pub const STORAGE_CHUNK: i64 = 210;
+    pub const STORAGE_END: i64 = 211;
+    pub const REJECTED: i64 = 299;
+    pub const YJS: i64 = 300;
+    pub const YJS_UPDATE: i64 = 301;
+}

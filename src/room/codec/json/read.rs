@@ -1,0 +1,307 @@
+//! A client's frame into messages. Every byte is looked at once, apart from values that are passed
+//! on as they came, which are only skipped here.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::kind;
+use crate::room::close::CloseReason;
+use crate::room::message::{ClientMessage, ClientOp, RawJson};
+use crate::room::storage::{Op, SmallText};
+use crate::room::yjs::{Encoding, GUID_BYTES_MAX};
+
+/// Messages in one frame.
+pub const MESSAGES_MAX: usize = 10_000;
+/// Operations in one message.
+pub const OPS_MAX: usize = 100_000;
+/// Levels of nesting in presence and in events.
+pub const DEPTH_MAX: usize = 128;
+
+/// The state vector of a document in which there is nothing.
+const EMPTY_STATE_VECTOR: &[u8] = &[0];
+
+/// Clients write the padding; not every other does.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What one frame says.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    pub messages: Vec<ClientMessage>,
+    /// Operations that are none: the sender must forget them, and may go on.
+    pub rejections: Vec<Rejection>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    pub op_id: SmallText,
+    pub problem: &'static str,
+}
+
+/// Reads a text frame. A frame that is one object is taken for a frame with one message.
+pub fn parse(text: &str) -> Result<Parsed, CloseReason> {
+    let is_array = text.trim_ascii_start().starts_with('[');
+    let read = match is_array {
+        true => serde_json::from_str::<Batch>(text).map(|batch| batch.0),
+        false => serde_json::from_str::<Message>(text).map(|message| vec![message]),
+    };
+    let Ok(messages) = read else {
+        return Err(CloseReason::NotUnderstood("a frame must be a JSON array of messages"));
+    };
+    let mut parsed = Parsed::default();
+    parsed.messages.reserve_exact(messages.len());
+    for message in messages {
+        message.read(&mut parsed).map_err(CloseReason::NotUnderstood)?;
+    }
+    Ok(parsed)
+}
+
+struct Batch<'a>(Vec<Message<'a>>);
+
+/// A message before it is known which. What fields it needs depends on its type, which may come
+/// behind them.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Field<'a>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    event: Option<&'a RawValue>,
+    #[serde(rename = "targetActor", borrow, default)]
+    target: Field<'a>,
+    #[serde(borrow, default)]
+    ops: Field<'a>,
+    #[serde(borrow, default)]
+    vector: Field<'a>,
+    #[serde(borrow, default)]
+    update: Field<'a>,
+    #[serde(borrow, default)]
+    guid: Field<'a>,
+    #[serde(borrow, default)]
+    v2: Field<'a>,
+}
+
+/// A field of whatever JSON type, so that a message of an unknown kind may have any.
+#[derive(Default)]
+enum Field<'a> {
+    #[default]
+    Absent,
+    Flag(bool),
+    Integer(i64),
+    Text(Cow<'a, str>),
+    List(Vec<&'a RawValue>),
+    Other,
+}
+
+impl<'a> Message<'a> {
+    fn read(self, parsed: &mut Parsed) -> Result<(), &'static str> {
+        let Field::Integer(kind) = self.kind else { return Err("a type must be a whole number") };
+        let message = match kind {
+            kind::PRESENCE => self.presence()?,
+            kind::EVENT => ClientMessage::Broadcast { event: self.event()? },
+            kind::STORAGE => ClientMessage::FetchStorage,
+            kind::OPS => match self.ops(&mut parsed.rejections)? {
+                none if none.is_empty() => return Ok(()),
+                ops => ClientMessage::Ops(ops),
+            },
+            kind::YJS => {
+                let state_vector = match decode(&self.vector, "a vector must be base64")? {
+                    empty if empty.is_empty() => Bytes::from_static(EMPTY_STATE_VECTOR),
+                    vector => vector,
+                };
+                let (guid, encoding) = (self.guid()?, self.encoding());
+                ClientMessage::FetchYjs { state_vector, guid, encoding }
+            }
+            kind::YJS_UPDATE => {
+                let update = decode(&self.update, "an update must be base64")?;
+                let (guid, encoding) = (self.guid()?, self.encoding());
+                ClientMessage::UpdateYjs { update, guid, encoding }
+            }
+            _ => return Ok(()),
+        };
+        parsed.messages.push(message);
+        Ok(())
+    }
+
+    fn presence(&self) -> Result<ClientMessage, &'static str> {
+        let data = self.data.filter(|data| data.get().starts_with('{'));
+        let data = keep(data.ok_or("a presence must be an object")?)?;
+        let target = match self.target {
+            Field::Absent => None,
+            Field::Integer(actor) => Some(actor),
+            _ => return Err("a targetActor must be a whole number"),
+        };
+        Ok(ClientMessage::Presence { data, target })
+    }
+
+    /// An event of `undefined` does not come at all.
+    fn event(&self) -> Result<RawJson, &'static str> {
+        keep(self.event.unwrap_or(RawValue::NULL))
+    }
+
+    fn ops(self, rejections: &mut Vec<Rejection>) -> Result<Vec<ClientOp>, &'static str> {
+        let Field::List(raws) = self.ops else { return Err("ops must be a list") };
+        let mut ops = Vec::with_capacity(raws.len());
+        for raw in raws {
+            match Op::parse(raw.get()) {
+                Ok((op_id, op)) => ops.push(ClientOp { op_id, op }),
+                Err(bad) => match bad.op_id {
+                    Some(op_id) => {
+                        let op_id = op_id.as_str().into();
+                        rejections.push(Rejection { op_id, problem: bad.problem });
+                    }
+                    None => return Err(bad.problem),
+                },
+            }
+        }
+        Ok(ops)
+    }
+
+    fn guid(&self) -> Result<Option<std::sync::Arc<str>>, &'static str> {
+        match &self.guid {
+            Field::Absent => Ok(None),
+            Field::Text(guid) if guid.len() <= GUID_BYTES_MAX => Ok(Some(guid.as_ref().into())),
+            _ => Err("a guid must be a short text"),
+        }
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self.v2 {
+            Field::Flag(true) => Encoding::V2,
+            _ => Encoding::V1,
+        }
+    }
+}
+
+fn decode(field: &Field<'_>, problem: &'static str) -> Result<Bytes, &'static str> {
+    let Field::Text(text) = field else { return Err(problem) };
+    BASE64.decode(text.as_ref()).map(Bytes::from).map_err(|_| problem)
+}
+
+/// Keeps a value to be passed on. Whoever gets it may read it recursively.
+fn keep(raw: &RawValue) -> Result<RawJson, &'static str> {
+    if depth(raw.get()) > DEPTH_MAX {
+        return Err("a value is nested too deep");
+    }
+    Ok(raw.to_owned().into())
+}
+
+/// How deep valid JSON is nested.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut is_text, mut is_escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_text = !is_text,
+            _ if is_text => {}
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Batch<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Messages;
+
+        impl<'de> Visitor<'de> for Messages {
+            type Value = Batch<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of messages")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Batch<'de>, A::Error> {
+                collect(seq, MESSAGES_MAX).map(Batch)
+            }
+        }
+
+        deserializer.deserialize_seq(Messages)
+    }
+}
+
+/// The elements of an array, if they are not too many.
+fn collect<'de, T, A>(mut seq: A, len_max: usize) -> Result<Vec<T>, A::Error>
+where
+    T: Deserialize<'de>,
+    A: SeqAccess<'de>,
+{
+    let mut elements = Vec::new();
+    while let Some(element) = seq.next_element()? {
+        if elements.len() == len_max {
+            return Err(A::Error::custom("too many elements"));
+        }
+        elements.push(element);
+    }
+    Ok(elements)
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor)
+    }
+}
+
+struct FieldVisitor;
+
+impl<'de> Visitor<'de> for FieldVisitor {
+    type Value = Field<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Field::Absent)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Field::Flag(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Field::Integer(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(i64::try_from(number).map_or(Field::Other, Field::Integer))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Field::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Field::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        collect(seq, OPS_MAX).map(Field::List)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+}

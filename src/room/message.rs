@@ -1,0 +1,249 @@
+//! What travels between a room and the sessions in it, in no protocol: codecs write it as
+//! WebSocket JSON or as protobuf.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::storage::{Op, SmallText, TextOp};
+use super::yjs::Encoding;
+use crate::domain::permissions::Scope;
+
+/// Identifies a connection in its room, for the lifetime of the room's data. The clients prefix the
+/// ids of what they create with it, so none may come twice.
+pub type ActorId = i64;
+
+/// Who sends what comes from a back end.
+pub const SERVER_ACTOR: ActorId = -1;
+
+/// JSON that is passed on as it came.
+pub type RawJson = Arc<RawValue>;
+
+/// An operation of a client on Storage, with the id under which it wants the acknowledgement.
+#[derive(Debug)]
+pub struct ClientOp {
+    pub op_id: Option<SmallText>,
+    pub op: Op,
+}
+
+#[derive(Debug)]
+pub enum ClientMessage {
+    /// A patch of the sender's presence, or all of it if there is a target: one actor, or everybody
+    /// (-1).
+    Presence {
+        data: RawJson,
+        target: Option<ActorId>,
+    },
+    Broadcast {
+        event: RawJson,
+    },
+    FetchStorage,
+    Ops(Vec<ClientOp>),
+    FetchYjs {
+        state_vector: Bytes,
+        guid: Option<Arc<str>>,
+        encoding: Encoding,
+    },
+    UpdateYjs {
+        update: Bytes,
+        guid: Option<Arc<str>>,
+        encoding: Encoding,
+    },
+}
+
+impl ClientMessage {
+    /// Whether it changes a document, if its sender may.
+    pub fn is_edit(&self) -> bool {
+        matches!(self, Self::Ops(_) | Self::UpdateYjs { .. })
+    }
+
+    /// About what it holds in memory while it waits for the room.
+    pub fn cost_bytes(&self) -> usize {
+        const OVERHEAD_BYTES: usize = 64;
+        let payload = match self {
+            Self::Presence { data, .. } => data.get().len(),
+            Self::Broadcast { event } => event.get().len(),
+            Self::FetchStorage => 0,
+            Self::Ops(ops) => ops.iter().map(|op| OVERHEAD_BYTES + op_bytes(&op.op)).sum(),
+            Self::FetchYjs { state_vector, .. } => state_vector.len(),
+            Self::UpdateYjs { update, .. } => update.len(),
+        };
+        OVERHEAD_BYTES + payload
+    }
+}
+
+/// Somebody in a room, as the others see them.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Absent for somebody anonymous.
+    pub id: Option<Arc<str>>,
+    /// What the application put into the token.
+    pub info: Option<RawJson>,
+    pub scopes: Arc<[Scope]>,
+}
+
+/// An operation that was applied, on its way to everybody.
+#[derive(Debug, Clone)]
+pub enum OutgoingOp {
+    Op {
+        op: Arc<Op>,
+        op_id: Option<SmallText>,
+    },
+    /// To the sender of an operation that was deliberately not applied.
+    Ignored {
+        op_id: SmallText,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub struct YjsMessage {
+    pub update: Bytes,
+    /// Present in the answer to a fetch, and only there: what the server has.
+    pub state_vector: Option<Bytes>,
+    pub guid: Option<Arc<str>>,
+    pub encoding: Encoding,
+    /// Of the document after this message, so that a client knows when it has the same.
+    pub snapshot_hash: [u8; 32],
+}
+
+/// What happened to a comment thread.
+#[derive(Debug, Clone)]
+pub struct CommentEvent {
+    pub kind: CommentEventKind,
+    pub thread_id: Arc<str>,
+    pub comment_id: Option<Arc<str>>,
+    pub emoji: Option<Arc<str>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommentEventKind {
+    ThreadCreated,
+    ThreadMetadataUpdated,
+    CommentCreated,
+    CommentEdited,
+    CommentDeleted,
+    ReactionAdded,
+    ReactionRemoved,
+    ThreadDeleted,
+    ThreadUpdated,
+    CommentMetadataUpdated,
+}
+
+#[derive(Debug, Clone)]
+pub enum ServerMessage {
+    /// The first message of every session, and again when its own rights change.
+    RoomState {
+        actor: ActorId,
+        nonce: Arc<str>,
+        scopes: Arc<[Scope]>,
+        users: Vec<(ActorId, Member)>,
+    },
+    UserJoined {
+        actor: ActorId,
+        member: Member,
+    },
+    UserLeft {
+        actor: ActorId,
+    },
+    Presence {
+        actor: ActorId,
+        data: RawJson,
+        target: Option<ActorId>,
+    },
+    Event {
+        actor: ActorId,
+        event: RawJson,
+    },
+    /// A part of the answer to a fetch: compact nodes as JSON, separated by commas, no brackets
+    /// around them.
+    StorageChunk {
+        nodes: Bytes,
+    },
+    StorageEnd,
+    /// The whole answer at once, for version 7 of the protocol: full nodes, written likewise.
+    StorageItems {
+        items: Bytes,
+    },
+    Ops(Vec<OutgoingOp>),
+    Rejected {
+        op_ids: Vec<SmallText>,
+        reason: Arc<str>,
+    },
+    Yjs(YjsMessage),
+    Comment(CommentEvent),
+}
+
+/// A message on its way to any number of sessions. It is encoded once per codec, by whoever needs
+/// it first.
+#[derive(Debug)]
+pub struct Frame {
+    pub message: ServerMessage,
+    json: OnceLock<Bytes>,
+}
+
+impl Frame {
+    pub fn new(message: ServerMessage) -> Arc<Self> {
+        Arc::new(Self { message, json: OnceLock::new() })
+    }
+
+    /// The message as WebSocket JSON.
+    pub fn json(&self, encode: impl FnOnce(&ServerMessage) -> Vec<u8>) -> Bytes {
+        self.json.get_or_init(|| encode(&self.message).into()).clone()
+    }
+
+    /// About what the frame holds in memory while it waits for a peer to read it.
+    pub fn cost_bytes(&self) -> usize {
+        const OVERHEAD_BYTES: usize = 128;
+        let payload = match &self.message {
+            ServerMessage::Presence { data, .. } => data.get().len(),
+            ServerMessage::Event { event, .. } => event.get().len(),
+            ServerMessage::Ops(ops) => ops.iter().map(OutgoingOp::cost_bytes).sum(),
+            ServerMessage::Yjs(yjs) => yjs.update.len() * 4 / 3,
+            ServerMessage::RoomState { users, .. } => {
+                users.iter().map(|(_, member)| member.cost_bytes()).sum()
+            }
+            ServerMessage::UserJoined { member, .. } => member.cost_bytes(),
+            ServerMessage::StorageChunk { nodes: json }
+            | ServerMessage::StorageItems { items: json } => json.len(),
+            ServerMessage::Rejected { op_ids, .. } => op_ids.iter().map(|id| id.len()).sum(),
+            ServerMessage::UserLeft { .. }
+            | ServerMessage::StorageEnd
+            | ServerMessage::Comment(_) => 0,
+        };
+        OVERHEAD_BYTES + payload
+    }
+}
+
+impl OutgoingOp {
+    fn cost_bytes(&self) -> usize {
+        const OP_OVERHEAD_BYTES: usize = 64;
+        match self {
+            Self::Op { op, .. } => OP_OVERHEAD_BYTES + op_bytes(op),
+            Self::Ignored { op_id } => OP_OVERHEAD_BYTES + op_id.len(),
+        }
+    }
+}
+
+/// What an operation holds beside its ids.
+fn op_bytes(op: &Op) -> usize {
+    match op {
+        Op::UpdateText(update) => update.ops.iter().map(edit_bytes).sum(),
+        _ => op.value_bytes(),
+    }
+}
+
+fn edit_bytes(edit: &TextOp) -> usize {
+    const EDIT_BYTES: usize = 32;
+    match edit {
+        TextOp::Insert { text, .. } => EDIT_BYTES + text.len(),
+        TextOp::Delete { .. } | TextOp::Format { .. } => EDIT_BYTES,
+    }
+}
+
+impl Member {
+    fn cost_bytes(&self) -> usize {
+        const MEMBER_OVERHEAD_BYTES: usize = 64;
+        MEMBER_OVERHEAD_BYTES + self.info.as_ref().map_or(0, |info| info.get().len())
+    }
+}

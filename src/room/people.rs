@@ -1,0 +1,207 @@
+//! Who is in a room, what they may do there, and what they show of themselves. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::effects::{Effects, To};
+use super::message::{ActorId, Member, RawJson, SERVER_ACTOR, ServerMessage};
+use super::presence::Presence;
+use crate::domain::ids::UserId;
+use crate::domain::permissions::{Level, Matrix, Resource, Scope};
+
+/// Somebody who is in the room by a connection.
+#[derive(Debug)]
+struct Connected {
+    member: Member,
+    rights: Matrix,
+    presence: Presence,
+}
+
+/// Somebody who is shown without a connection, until it expires.
+#[derive(Debug)]
+struct Shown {
+    actor: ActorId,
+    member: Member,
+    presence: RawJson,
+    expires_at_ms: i64,
+}
+
+/// Ordered by actor, so that everybody is told about the others in the same order.
+#[derive(Debug, Default)]
+pub struct People {
+    connected: BTreeMap<ActorId, Connected>,
+    shown: BTreeMap<UserId, Shown>,
+}
+
+fn everybody_but(actor: ActorId) -> To {
+    To::Readers { of: Resource::Room, except: Some(actor) }
+}
+
+const EVERYBODY: To = To::Readers { of: Resource::Room, except: None };
+
+impl People {
+    /// Users that are shown without a connection are as many as a back end cares to name, so their
+    /// number is limited too.
+    pub const SHOWN_MAX: usize = 1_000;
+
+    pub fn is_empty(&self) -> bool {
+        self.connected.is_empty() && self.shown.is_empty()
+    }
+
+    pub fn connected_len(&self) -> usize {
+        self.connected.len()
+    }
+
+    pub fn rights(&self, actor: ActorId) -> Matrix {
+        self.connected.get(&actor).map_or(Matrix::NONE, |connected| connected.rights)
+    }
+
+    pub fn may(&self, actor: ActorId, level: Level, resource: Resource) -> bool {
+        self.rights(actor).allows(level, resource)
+    }
+
+    /// Everybody, with the actor under which the others know them.
+    pub fn members(&self) -> impl Iterator<Item = (ActorId, &Member)> {
+        let connected = self.connected.iter().map(|(actor, known)| (*actor, &known.member));
+        connected.chain(self.shown.values().map(|shown| (shown.actor, &shown.member)))
+    }
+
+    pub fn join(
+        &mut self,
+        actor: ActorId,
+        member: Member,
+        rights: Matrix,
+        nonce: Arc<str>,
+        effects: &mut Effects,
+    ) {
+        let state = self.room_state(actor, nonce, Arc::clone(&member.scopes));
+        effects.send(To::One(actor), state);
+        for (other, data) in self.presences() {
+            let presence = ServerMessage::Presence { actor: other, data, target: Some(actor) };
+            effects.send(To::One(actor), presence);
+        }
+        let joined = ServerMessage::UserJoined { actor, member: member.clone() };
+        effects.send(everybody_but(actor), joined);
+        self.connected.insert(actor, Connected { member, rights, presence: Presence::default() });
+    }
+
+    fn room_state(&self, actor: ActorId, nonce: Arc<str>, scopes: Arc<[Scope]>) -> ServerMessage {
+        let others = self.members().filter(|(other, _)| *other != actor);
+        let users = others.map(|(other, member)| (other, member.clone())).collect();
+        ServerMessage::RoomState { actor, nonce, scopes, users }
+    }
+
+    fn presences(&mut self) -> Vec<(ActorId, RawJson)> {
+        let connected = self.connected.iter_mut();
+        let connected =
+            connected.filter_map(|(actor, known)| Some((*actor, known.presence.full()?)));
+        let shown = self.shown.values().map(|shown| (shown.actor, Arc::clone(&shown.presence)));
+        connected.chain(shown).collect()
+    }
+
+    pub fn leave(&mut self, actor: ActorId, effects: &mut Effects) {
+        if self.connected.remove(&actor).is_some() {
+            effects.send(EVERYBODY, ServerMessage::UserLeft { actor });
+        }
+    }
+
+    pub fn update_presence(
+        &mut self,
+        actor: ActorId,
+        data: RawJson,
+        target: Option<ActorId>,
+        effects: &mut Effects,
+    ) {
+        let Some(known) = self.connected.get_mut(&actor) else { return };
+        match target {
+            Some(_) => known.presence.replace(Arc::clone(&data)),
+            None => known.presence.patch(Arc::clone(&data)),
+        }
+        let to = match target {
+            Some(one) if one != SERVER_ACTOR => To::One(one),
+            _ => everybody_but(actor),
+        };
+        effects.send(to, ServerMessage::Presence { actor, data, target });
+    }
+
+    pub fn broadcast(&self, actor: ActorId, event: RawJson, effects: &mut Effects) {
+        if self.may(actor, Level::Write, Resource::Room) {
+            effects.send(everybody_but(actor), ServerMessage::Event { actor, event });
+        }
+    }
+
+    pub fn broadcast_from_server(event: RawJson, effects: &mut Effects) {
+        effects.send(EVERYBODY, ServerMessage::Event { actor: SERVER_ACTOR, event });
+    }
+
+    /// The room's accesses have changed: whoever is affected is told, before anybody acts on it.
+    pub fn change_rights(
+        &mut self,
+        actor: ActorId,
+        rights: Matrix,
+        nonce: Arc<str>,
+        effects: &mut Effects,
+    ) {
+        let Some(known) = self.connected.get_mut(&actor) else { return };
+        if known.rights == rights {
+            return;
+        }
+        known.rights = rights;
+        known.member.scopes = rights.canonical_scopes().into();
+        let member = known.member.clone();
+        let state = self.room_state(actor, nonce, Arc::clone(&member.scopes));
+        effects.send(To::One(actor), state);
+        effects.send(everybody_but(actor), ServerMessage::UserJoined { actor, member });
+        // Their view of the others was rebuilt, so they need the presences again.
+        for (other, data) in self.presences() {
+            if other != actor {
+                let presence = ServerMessage::Presence { actor: other, data, target: Some(actor) };
+                effects.send(To::One(actor), presence);
+            }
+        }
+    }
+
+    /// The actor of a user that is shown, if it is.
+    pub fn shown_actor(&self, user: &UserId) -> Option<ActorId> {
+        self.shown.get(user).map(|shown| shown.actor)
+    }
+
+    pub fn shown_len(&self) -> usize {
+        self.shown.len()
+    }
+
+    pub fn show(
+        &mut self,
+        actor: ActorId,
+        user: UserId,
+        info: Option<RawJson>,
+        presence: RawJson,
+        expires_at_ms: i64,
+        effects: &mut Effects,
+    ) {
+        let scopes: Arc<[Scope]> = Arc::from([]);
+        let member = Member { id: Some(user.as_str().into()), info, scopes };
+        let data = Arc::clone(&presence);
+        let joined = ServerMessage::UserJoined { actor, member: member.clone() };
+        if self.shown.insert(user, Shown { actor, member, presence, expires_at_ms }).is_none() {
+            effects.send(EVERYBODY, joined);
+        }
+        let target = Some(SERVER_ACTOR);
+        effects.send(EVERYBODY, ServerMessage::Presence { actor, data, target });
+    }
+
+    pub fn expire(&mut self, now_ms: i64, effects: &mut Effects) {
+        self.shown.retain(|_, shown| {
+            let lives = shown.expires_at_ms > now_ms;
+            if !lives {
+                effects.send(EVERYBODY, ServerMessage::UserLeft { actor: shown.actor });
+            }
+            lives
+        });
+    }
+
+    /// When somebody who is shown expires next.
+    pub fn next_expiry_ms(&self) -> Option<i64> {
+        self.shown.values().map(|shown| shown.expires_at_ms).min()
+    }
+}
