@@ -60,7 +60,14 @@ pub fn invalid_token() -> Error {
         .suggest("Please use a token of this server, from authorize-user or identify-user.")
 }
 
+const TOKEN_EXPIRED: &str = "TOKEN_EXPIRED";
+
+/// Whether a token was refused that was ours, and valid until its time came.
+pub fn is_token_expired(error: &Error) -> bool {
+    error.code() == Code::BadCredential && error.reason() == TOKEN_EXPIRED
+}
+
 pub fn token_expired() -> Error {
-    Error::new(Code::BadCredential, "TOKEN_EXPIRED", "The token has expired.")
+    Error::new(Code::BadCredential, TOKEN_EXPIRED, "The token has expired.")
         .suggest("Please request a new token.")
 }

@@ -10,10 +10,12 @@ mod connect_stream;
 pub mod front;
 pub mod grpc;
 mod grpc_front;
+mod grpc_stream;
 mod grpc_unary;
 pub mod json;
 pub mod listener;
 pub mod metrics;
+mod origin;
 pub mod params;
 mod request_id;
 mod respond;
@@ -26,6 +28,7 @@ mod tests;
 pub mod tls;
 pub mod trace;
 mod twirp;
+pub mod websocket;
 
 /// The registration of each service, made by `build.rs`.
 #[allow(clippy::all, reason = "generated code")]

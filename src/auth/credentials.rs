@@ -39,6 +39,24 @@ pub struct AuthOptions {
     pub well_known_keys_of: Option<ProjectId>,
 }
 
+/// What opens a session, which lasts longer than the call that brought it. A secret key does not:
+/// it is no browser's.
+#[derive(Clone, Copy)]
+pub enum SessionCredential<'a> {
+    Token(&'a str),
+    PublicKey(&'a str),
+}
+
+/// Whose session it is, and how long it may last.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    pub caller: Caller,
+    /// The token's unique id, its `jti`; absent for a key.
+    pub token_id: Option<String>,
+    /// Absent for a key.
+    pub expires_at_ms: Option<i64>,
+}
+
 /// Resolves credentials. Cheap to clone.
 #[derive(Clone)]
 pub struct Authenticator(Arc<Inner>);
@@ -106,6 +124,30 @@ impl Authenticator {
             None => self.find_key(raw, now_ms).await?,
         };
         Ok(key.project)
+    }
+
+    /// Who opens a session. [`super::is_token_expired`] tells a token that was ours from a forged
+    /// one.
+    pub async fn admit(
+        &self,
+        credential: SessionCredential<'_>,
+        now_ms: i64,
+    ) -> Result<Admitted, Error> {
+        match credential {
+            SessionCredential::Token(token) => {
+                let token = self.0.tokens.verify_token(token, now_ms).await?;
+                Ok(Admitted {
+                    caller: token.caller.clone(),
+                    token_id: Some(token.token_id.clone()),
+                    expires_at_ms: Some(token.expires_at_ms),
+                })
+            }
+            SessionCredential::PublicKey(key) => {
+                let project = self.public_key(key, now_ms).await?;
+                let caller = Caller { project, actor: Actor::Public };
+                Ok(Admitted { caller, token_id: None, expires_at_ms: None })
+            }
+        }
     }
 
     /// Revokes a key, which ends it at once in this process; `None` if the project has no such key.

@@ -11,14 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::parts::{open_authenticator, open_signing_keys, open_store};
 use super::{Signal, Signals};
-use crate::app::{self, Deps};
+use crate::app::{self, App, Deps};
 use crate::auth::api_key::{self, NewKeys, PROJECT_DEFAULT};
 use crate::config::Config;
 use crate::domain::ctx::Clock;
 use crate::domain::ids::ProjectId;
 use crate::error::{Code, Error, chain};
+use crate::room::registry::Rooms;
 use crate::store::Store;
-use crate::wire::front::Front;
 use crate::wire::listener::{self, Drain, Drained};
 use crate::wire::tls::Certificate;
 
@@ -31,6 +31,7 @@ pub struct Server {
     new_keys: Option<NewKeys>,
     certificate: Option<Arc<Certificate>>,
     store: Store,
+    rooms: Rooms,
     /// Ends the listener first.
     shutdown: CancellationToken,
     /// Ends the work in the background, which requests in flight may still count on.
@@ -42,25 +43,27 @@ impl Server {
     /// Binds the address, opens the database and begins to serve. The address comes first: a second
     /// server that was started by mistake then fails before it touches anything.
     pub async fn start(config: &Config) -> Result<Self, Error> {
-        raise_open_files(config.limits.connections_max);
+        let limits = &config.limits;
+        raise_open_files(limits.connections_max + limits.websocket_connections_max);
         let certificate = load_certificate(config)?;
         let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
         let (listener, address) = bind(config).await?;
         let store = open_store(config).await?;
         let clock = Clock::system();
-        let stop = CancellationToken::new();
-        let service = build(config, &store, clock.clone(), &stop).await?;
+        let (stop, shutdown) = (CancellationToken::new(), CancellationToken::new());
+        let ends = Ends { stop: stop.clone(), shutdown: shutdown.clone() };
+        let built = build(config, &store, clock.clone(), ends, tls.is_some()).await?;
+        let App { front: service, rooms } = built;
         // Last, since keys that are made by a start that then fails are shown to nobody.
         let new_keys = create_project(config, &store, clock.now_ms()).await?;
 
-        let shutdown = CancellationToken::new();
         let drain = Drain { grace: Duration::from_millis(config.shutdown_grace_ms) };
         let (limits, token) = (config.limits.clone(), shutdown.clone());
         let url = url_of(address, tls.is_some());
         let listening = tokio::spawn(async move {
             listener::serve(listener, tls, service, &limits, token, drain).await
         });
-        Ok(Self { address, url, new_keys, certificate, store, shutdown, stop, listening })
+        Ok(Self { address, url, new_keys, certificate, store, rooms, shutdown, stop, listening })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -109,6 +112,7 @@ impl Server {
             tracing::warn!(connections = cut, "cut connections at the end of the shutdown grace");
         }
         self.stop.cancel();
+        self.rooms.close().await;
         // Writes that were begun are finished, so that the next start has nothing to recover.
         self.store.close().await;
         tracing::info!("stopped");
@@ -132,19 +136,28 @@ async fn next(signals: &mut Signals) -> Signal {
     }
 }
 
+/// What ends the server: the work in the background, and what is being served.
+struct Ends {
+    stop: CancellationToken,
+    shutdown: CancellationToken,
+}
+
 async fn build(
     config: &Config,
     store: &Store,
     clock: Clock,
-    stop: &CancellationToken,
-) -> Result<Front, Error> {
+    ends: Ends,
+    serves_tls: bool,
+) -> Result<App, Error> {
     let keys = open_signing_keys(config, store, clock.now_ms()).await?;
     let authenticator = open_authenticator(config, store, keys.clone())?;
     let limits = config.limits.clone();
-    let deps = Deps { store: store.clone(), authenticator, clock: clock.clone(), limits };
-    let front = app::build(deps, stop.clone()).await?;
-    tokio::spawn(keys.maintain_until(clock, stop.clone()));
-    Ok(front)
+    let Ends { stop, shutdown } = ends;
+    let (store, clock_of_keys) = (store.clone(), clock.clone());
+    let deps = Deps { store, authenticator, clock, limits, shutdown, serves_tls };
+    let app = app::build(deps, stop.clone()).await?;
+    tokio::spawn(keys.maintain_until(clock_of_keys, stop));
+    Ok(app)
 }
 
 async fn create_project(
@@ -210,7 +223,7 @@ fn raise_open_files(connections_max: usize) {
         tracing::warn!(
             open_files,
             wanted,
-            "the system allows fewer open files than connections_max needs",
+            "the system allows fewer open files than the limits of connections need",
         );
     }
 }

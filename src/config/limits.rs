@@ -30,6 +30,25 @@ pub struct Limits {
     /// How deep JSON and protobuf may be nested.
     pub json_depth_max: usize,
     pub query_params_max: usize,
+    /// Connections that are in one room at once; one more is told that the room is full.
+    pub room_connections_max: usize,
+    /// What may wait for one connection to read it. A peer that lets more wait is disconnected.
+    pub room_outbox_bytes_max: usize,
+    /// After this long without an edit a room's documents are kept as a version; 0 is never.
+    pub version_quiet_ms: u64,
+    /// How long a room without anybody in it stays in memory.
+    pub room_idle_ms: u64,
+    /// WebSocket connections that are open at once. They do not count as connections.
+    pub websocket_connections_max: usize,
+    /// A message of a client, in however many frames it comes.
+    pub websocket_frame_bytes_max: usize,
+    /// After this long without a byte from it a client is gone.
+    pub websocket_idle_ms: u64,
+    /// How long a client may take nothing of what it is sent.
+    pub websocket_write_timeout_ms: u64,
+    /// What one client may send. Twice as much can be saved up.
+    pub websocket_frames_per_second_max: u32,
+    pub websocket_bytes_per_second_max: u32,
 }
 
 impl Limits {
@@ -51,6 +70,18 @@ impl Limits {
         http2_ping_timeout_ms: 20_000,
         json_depth_max: 100,
         query_params_max: 256,
+        room_connections_max: 1_000,
+        room_outbox_bytes_max: 32 << 20,
+        version_quiet_ms: 0,
+        room_idle_ms: 10_000,
+        websocket_connections_max: 10_000,
+        // What the hosted service's own server takes; clients do not split what they send.
+        websocket_frame_bytes_max: 16 << 20,
+        // Clients say something every 30 s, and browsers slow down the timers of hidden tabs.
+        websocket_idle_ms: 90_000,
+        websocket_write_timeout_ms: 20_000,
+        websocket_frames_per_second_max: 4_000,
+        websocket_bytes_per_second_max: 32 << 20,
     };
 
     pub const TINY: Self = Self {
@@ -70,6 +101,16 @@ impl Limits {
         http2_ping_timeout_ms: 200,
         json_depth_max: 8,
         query_params_max: 8,
+        room_connections_max: 4,
+        room_outbox_bytes_max: 64 << 10,
+        version_quiet_ms: 0,
+        room_idle_ms: 50,
+        websocket_connections_max: 4,
+        websocket_frame_bytes_max: 64 << 10,
+        websocket_idle_ms: 2_000,
+        websocket_write_timeout_ms: 500,
+        websocket_frames_per_second_max: 50,
+        websocket_bytes_per_second_max: 256 << 10,
     };
 }
 

@@ -317,8 +317,69 @@ pub static OPTIONS: &[OptionSpec] = &[
         100..=3_600_000,
         "How long an HTTP/2 peer may take to answer a ping"
     ),
+    limit!(
+        room_connections_max,
+        "connections",
+        1..=100_000,
+        "Connections that are in one room at once"
+    ),
+    limit!(
+        room_outbox_bytes_max,
+        "bytes",
+        65_536..=1_073_741_824,
+        "What may wait for one connection to read it. A peer that lets more wait is disconnected"
+    ),
+    limit!(
+        room_idle_ms,
+        "milliseconds",
+        0..=86_400_000,
+        "How long a room without anybody in it stays in memory"
+    ),
+    limit!(
+        version_quiet_ms,
+        "milliseconds",
+        0..=86_400_000,
+        "Quiet time after an edit before a room's documents are kept as a version. 0 is never"
+    ),
     limit!(json_depth_max, "levels", 8..=128, "How deep the JSON of a request may be nested"),
     limit!(query_params_max, "parameters", 1..=10_000, "Parameters in a request's URL"),
+    limit!(
+        websocket_connections_max,
+        "connections",
+        1..=10_000_000,
+        "WebSocket connections that are open at once, besides connections_max"
+    ),
+    limit!(
+        websocket_frame_bytes_max,
+        "bytes",
+        1_024..=1_073_741_824,
+        "Size of a WebSocket message. Clients do not split what they send, and never come back \
+         after a larger one"
+    ),
+    limit!(
+        websocket_idle_ms,
+        "milliseconds",
+        1_000..=86_400_000,
+        "Silence after which a WebSocket client counts as gone. Clients ping every 30000"
+    ),
+    limit!(
+        websocket_write_timeout_ms,
+        "milliseconds",
+        100..=600_000,
+        "How long a WebSocket client may take nothing of what it is sent"
+    ),
+    limit!(
+        websocket_frames_per_second_max,
+        "frames per second",
+        1..=1_000_000,
+        "Frames that one WebSocket client may send. Twice as many can be saved up"
+    ),
+    limit!(
+        websocket_bytes_per_second_max,
+        "bytes per second",
+        1_024..=4_294_967_295,
+        "Bytes that one WebSocket client may send. Twice as many can be saved up"
+    ),
 ];
 
 /// The option that a mistyped name most likely means.

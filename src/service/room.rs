@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::tokens::check_user_info;
-use crate::domain::ctx::{Ctx, room_not_found};
+use crate::domain::ctx::{Ctx, ProjectGrant, room_not_found};
 use crate::domain::cursor::CursorKey;
 use crate::domain::ids::{OrganizationId, RoomId, UserId};
 use crate::domain::permissions::{Level, Resource};
@@ -13,7 +13,10 @@ use crate::proto::handlers::roomd_v1_room_service::RoomService;
 use crate::proto::reply::{Reply, Shared};
 use crate::proto::roomd::v1;
 use crate::proto::{room as convert, value};
-use crate::room::registry::{HttpPresence, Rooms};
+use crate::room::close::CloseReason;
+use crate::room::registry::Rooms;
+use crate::room::requests::HttpPresence;
+use crate::room::session::RoomAddress;
 use crate::store::{Moved, Renamed, Store};
 
 /// Seconds that a presence without a connection may live.
@@ -41,6 +44,14 @@ impl RoomHandlers {
         let room = self.store.find_room(&caller.project, &id).await?;
         ctx.open(room, level, Resource::Room)
     }
+}
+
+fn address(grant: &ProjectGrant, room: RoomId) -> RoomAddress {
+    RoomAddress { project: grant.project().clone(), room }
+}
+
+fn address_of(ctx: &Ctx, room: &Room) -> Result<RoomAddress, Error> {
+    Ok(RoomAddress { project: ctx.caller()?.project.clone(), room: room.id.clone() })
 }
 
 /// Every reply that is a room.
@@ -93,6 +104,7 @@ impl RoomService for RoomHandlers {
         let patch = RoomPatch::try_from(request.update.unwrap_or_default())?;
         let room = self.store.update_room(&grant, &id, patch).await?;
         let room = room.ok_or_else(room_not_found)?;
+        self.rooms.record_changed(&address(&grant, id)).await;
         Ok(v1::UpdateRoomResponse { room: reply(&room) })
     }
 
@@ -107,8 +119,9 @@ impl RoomService for RoomHandlers {
         if patch.is_empty() {
             return Err(Error::invalid("update", "must have at least one key"));
         }
-        let draft = convert::draft("create.", id, request.create.unwrap_or_default())?;
+        let draft = convert::draft("create.", id.clone(), request.create.unwrap_or_default())?;
         let upserted = self.store.upsert_room(&grant, draft, patch, ctx.now_ms()).await?;
+        self.rooms.record_changed(&address(&grant, id)).await;
         Ok(v1::UpsertRoomResponse { room: reply(&upserted.room) })
     }
 
@@ -119,10 +132,11 @@ impl RoomService for RoomHandlers {
     ) -> Result<v1::DeleteRoomResponse, Error> {
         let grant = ctx.require_admin()?;
         let id = RoomId::parse("roomId", &request.room_id)?;
-        match self.store.delete_room(&grant, &id).await? {
-            true => Ok(v1::DeleteRoomResponse {}),
-            false => Err(room_not_found()),
+        if !self.store.delete_room(&grant, &id).await? {
+            return Err(room_not_found());
         }
+        self.rooms.close_room(&address(&grant, id), CloseReason::RoomDeleted).await;
+        Ok(v1::DeleteRoomResponse {})
     }
 
     async fn update_room_id(
@@ -134,7 +148,11 @@ impl RoomService for RoomHandlers {
         let from = RoomId::parse("roomId", &request.room_id)?;
         let to = RoomId::parse("newRoomId", &request.new_room_id)?;
         match self.store.rename_room(&grant, &from, &to).await? {
-            Renamed::Done(room) => Ok(v1::UpdateRoomIdResponse { room: reply(&room) }),
+            Renamed::Done(room) => {
+                let renamed = CloseReason::RoomRenamed { to: to.as_str().into() };
+                self.rooms.close_room(&address(&grant, from), renamed).await;
+                Ok(v1::UpdateRoomIdResponse { room: reply(&room) })
+            }
             Renamed::Taken => Err(room_already_exists()),
             Renamed::NotFound => Err(room_not_found()),
         }
@@ -150,7 +168,10 @@ impl RoomService for RoomHandlers {
         let from = OrganizationId::parse("fromOrganizationId", &request.from_organization_id)?;
         let to = OrganizationId::parse("toOrganizationId", &request.to_organization_id)?;
         match self.store.move_room(&grant, &id, &from, &to).await? {
-            Moved::Done(room) => Ok(v1::UpdateRoomOrganizationIdResponse { room: reply(&room) }),
+            Moved::Done(room) => {
+                self.rooms.record_changed(&address(&grant, id)).await;
+                Ok(v1::UpdateRoomOrganizationIdResponse { room: reply(&room) })
+            }
             Moved::Elsewhere => Err(Error::new(
                 Code::FailedPrecondition,
                 "UNPROCESSABLE_ENTITY",
@@ -160,13 +181,13 @@ impl RoomService for RoomHandlers {
         }
     }
 
-    /// Reading the record is what there is to warm; it is in the cache afterwards.
     async fn prewarm_room(
         &self,
         ctx: &Ctx,
         request: v1::PrewarmRoomRequest,
     ) -> Result<v1::PrewarmRoomResponse, Error> {
-        self.open(ctx, &request.room_id, Level::Read).await?;
+        let room = self.open(ctx, &request.room_id, Level::Read).await?;
+        self.rooms.prewarm(&address_of(ctx, &room)?).await?;
         Ok(v1::PrewarmRoomResponse {})
     }
 
@@ -176,12 +197,12 @@ impl RoomService for RoomHandlers {
         request: v1::GetActiveUsersRequest,
     ) -> Result<v1::GetActiveUsersResponse, Error> {
         let room = self.open(ctx, &request.room_id, Level::Read).await?;
-        let users = self.rooms.active_users(&ctx.caller()?.project, &room.id);
+        let users = self.rooms.active_users(&address_of(ctx, &room)?).await?;
         let data = users.into_iter().map(|user| v1::ActiveUser {
             r#type: "user".to_owned(),
             id: user.id.map(|id| id.as_str().to_owned()),
             info: Some(value::from_object(user.info)),
-            connection_id: user.connection_id,
+            connection_id: i32::try_from(user.connection_id).unwrap_or(i32::MAX),
         });
         Ok(v1::GetActiveUsersResponse { data: data.collect() })
     }
@@ -194,7 +215,7 @@ impl RoomService for RoomHandlers {
         let grant = ctx.require_admin()?;
         let presence = read_presence(&request)?;
         let room = self.open(ctx, &request.room_id, Level::Write).await?;
-        self.rooms.show_presence(grant.project(), &room.id, &presence);
+        self.rooms.show_presence(&address(&grant, room.id.clone()), presence).await?;
         Ok(v1::SetPresenceResponse {})
     }
 
@@ -207,7 +228,7 @@ impl RoomService for RoomHandlers {
         let event = request.event.ok_or_else(|| Error::missing("event"))?;
         let event = value::to_json(event);
         check_json_bytes("event", &event)?;
-        self.rooms.broadcast(&ctx.caller()?.project, &room.id, &event);
+        self.rooms.broadcast(&address_of(ctx, &room)?, &event).await?;
         Ok(v1::BroadcastEventResponse {})
     }
 }

@@ -59,7 +59,7 @@ async fn run(
     let headers = &exchange.head.headers;
     check_version(headers)?;
     let deadline = exchange.deadline(timeout(headers)?)?;
-    let ctx = exchange.context(method.spec().open, deadline).await?;
+    let ctx = exchange.context(Some(method.spec()), Some(deadline)).await?;
     call::guard(Some(deadline), async {
         let body = exchange.read_body().await?;
         let bytes_max = exchange.state.limits().request_body_bytes_max;

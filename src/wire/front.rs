@@ -16,6 +16,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as Verb, Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::CorsLayer;
@@ -25,11 +26,12 @@ use super::body::{self, Body};
 use super::grpc::Grpc;
 use super::metrics::{Metrics, Protocol};
 use super::routes::{Match, Routes};
-use super::table::{Method, Table};
-use super::{call, connect, connect_stream, grpc_front, request_id, rest, trace, twirp};
-use crate::auth::credentials::Authenticator;
+use super::table::{Method, MethodSpec, Table};
+use super::websocket::{self, WebSockets};
+use super::{call, connect, connect_stream, grpc_front, origin, request_id, rest, trace, twirp};
+use crate::auth::credentials::{Authenticator, SessionCredential};
 use crate::config::Limits;
-use crate::domain::ctx::{Clock, Ctx, missing_credential};
+use crate::domain::ctx::{Actor, Caller, Clock, Ctx, missing_credential};
 use crate::error::{Code, Error};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -43,6 +45,10 @@ pub struct FrontParts {
     pub limits: Limits,
     pub clock: Clock,
     pub metrics: Metrics,
+    /// Cancelled when streams have to end.
+    pub shutdown: CancellationToken,
+    pub serves_tls: bool,
+    pub websockets: WebSockets,
 }
 
 /// A tower service over hyper's requests. Cloning it is cheap.
@@ -160,6 +166,9 @@ impl State {
     /// boxed, so that the small ones are not moved about in a space that is made for all.
     async fn route(&self, exchange: &Exchange<'_>, refusal: Option<Error>) -> Response<Body> {
         let head = exchange.head;
+        if websocket::is_asked_for(head) {
+            return self.parts.websockets.upgrade(exchange, refusal.is_some());
+        }
         let path = head.uri.path();
         let content_type = content_type(&head.headers);
         if content_type.starts_with("application/grpc") {
@@ -206,6 +215,15 @@ impl State {
         self.parts.table.find(path.strip_prefix('/')?)
     }
 
+    /// What is known of the streaming method of a path.
+    pub fn find_stream(&self, path: &str) -> Option<&'static MethodSpec> {
+        self.parts.table.find_stream(path.strip_prefix('/')?)
+    }
+
+    pub fn shutdown(&self) -> &CancellationToken {
+        &self.parts.shutdown
+    }
+
     pub fn table(&self) -> &Table {
         &self.parts.table
     }
@@ -219,7 +237,7 @@ impl State {
     }
 }
 
-fn overloaded() -> Error {
+pub(super) fn overloaded() -> Error {
     Error::new(
         Code::ResourceExhausted,
         "OVERLOADED",
@@ -268,9 +286,14 @@ impl Exchange<'_> {
     }
 
     /// Verifies the credential and makes the context of the call.
-    pub async fn context(&self, open: bool, deadline: Instant) -> Result<Ctx, Error> {
+    pub async fn context(
+        &self,
+        spec: Option<&MethodSpec>,
+        deadline: Option<Instant>,
+    ) -> Result<Ctx, Error> {
         let parts = &self.state.parts;
-        let caller = if open {
+        // Health, reflection and what does not exist are tonic's own to answer.
+        let caller = if spec.is_none_or(|spec| spec.open) {
             None
         } else {
             let bearer = bearer(&self.head.headers)?;
@@ -280,9 +303,27 @@ impl Exchange<'_> {
         Ok(Ctx {
             caller,
             request_id: self.request_id.clone(),
-            deadline: Some(deadline),
+            deadline,
             clock: parts.clock.clone(),
+            origin: spec
+                .filter(|spec| spec.addresses)
+                .and_then(|_| origin::of(self.head, parts.serves_tls)),
+            expires_at_ms: None,
         })
+    }
+
+    /// When the caller's token expires; a key does not.
+    pub async fn token_expiry(&self, ctx: &Ctx) -> Result<Option<i64>, Error> {
+        let is_user = matches!(&ctx.caller, Some(Caller { actor: Actor::User(_), .. }));
+        match bearer(&self.head.headers)? {
+            Some(token) if is_user => {
+                let credential = SessionCredential::Token(token);
+                let authenticator = &self.state.parts.authenticator;
+                let admitted = authenticator.admit(credential, ctx.now_ms()).await?;
+                Ok(admitted.expires_at_ms)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// When the call must have ended: what the caller asked for, within our bounds. A timer takes a
@@ -297,10 +338,28 @@ impl Exchange<'_> {
         }
     }
 
+    /// When a stream must have ended: never, unless the caller asked for a time.
+    pub fn stream_deadline(&self, asked: Option<Duration>) -> Result<Option<Instant>, Error> {
+        match asked {
+            Some(Duration::ZERO) => Err(call::deadline_exceeded()),
+            // What no clock can show is never.
+            Some(asked) => Ok(self.started.checked_add(asked)),
+            None => Ok(None),
+        }
+    }
+
     /// Counts the call; every protocol ends here.
     pub fn finish(&self, protocol: Protocol, method: Option<&dyn Method>, code: tonic::Code) {
+        self.finish_spec(protocol, method.map(Method::spec), code);
+    }
+
+    pub fn finish_spec(
+        &self,
+        protocol: Protocol,
+        spec: Option<&'static MethodSpec>,
+        code: tonic::Code,
+    ) {
         let elapsed = self.started.elapsed();
-        let spec = method.map(Method::spec);
         self.state.parts.metrics.observe(protocol, spec, code, elapsed);
         trace::finish(&self.span, protocol.name(), spec.map(|spec| spec.full_name), code);
     }

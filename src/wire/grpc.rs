@@ -147,7 +147,7 @@ fn name_the_limit(mut response: GrpcResponse) -> GrpcResponse {
 pub struct Outcome(Arc<AtomicU8>);
 
 impl Outcome {
-    fn set(&self, code: tonic::Code) {
+    pub(super) fn set(&self, code: tonic::Code) {
         self.0.store(code as u8, Ordering::Relaxed);
     }
 

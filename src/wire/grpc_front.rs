@@ -10,6 +10,7 @@ use super::grpc::{Outcome, Refusal};
 use super::grpc_unary;
 use super::metrics::Protocol;
 use super::status;
+use super::table::MethodSpec;
 use crate::domain::ctx::Ctx;
 use crate::error::Error;
 
@@ -43,12 +44,13 @@ pub(super) async fn forward(
     headers: HeaderMap,
     body: tonic::body::Body,
 ) -> Response<Body> {
-    let method = exchange.state.find(exchange.head.uri.path());
-    // Health, reflection and what does not exist are tonic's own to answer.
-    let open = method.is_none_or(|method| method.spec().open);
+    let path = exchange.head.uri.path();
+    let stream = exchange.state.find_stream(path);
+    let spec = stream.or_else(|| exchange.state.find(path).map(|method| method.spec()));
     let context = match refusal {
         Some(error) => Err(error),
-        None => context(exchange, open, &headers).await,
+        None if stream.is_some() => stream_context(exchange, spec, &headers).await,
+        None => context(exchange, spec, &headers).await,
     };
     let outcome = Outcome::default();
     let mut request = Request::new(body);
@@ -57,6 +59,9 @@ pub(super) async fn forward(
     *request.version_mut() = exchange.head.version;
     *request.headers_mut() = headers;
     request.extensions_mut().insert(outcome.clone());
+    if stream.is_some() {
+        request.extensions_mut().insert(exchange.state.shutdown().clone());
+    }
     let grpc = exchange.state.grpc();
     let response = match context {
         Ok(ctx) => {
@@ -78,16 +83,26 @@ pub(super) async fn forward(
         .headers()
         .get("grpc-status")
         .map_or_else(|| outcome.get(), |status| tonic::Code::from_bytes(status.as_bytes()));
-    exchange.finish(protocol, method.map(AsRef::as_ref), code);
+    exchange.finish_spec(protocol, spec, code);
     response
 }
 
 pub(super) async fn context(
     exchange: &Exchange<'_>,
-    open: bool,
+    spec: Option<&MethodSpec>,
     headers: &HeaderMap,
 ) -> Result<Ctx, Error> {
-    exchange.context(open, exchange.deadline(timeout(headers)?)?).await
+    exchange.context(spec, Some(exchange.deadline(timeout(headers)?)?)).await
+}
+
+async fn stream_context(
+    exchange: &Exchange<'_>,
+    spec: Option<&MethodSpec>,
+    headers: &HeaderMap,
+) -> Result<Ctx, Error> {
+    let mut ctx = exchange.context(spec, exchange.stream_deadline(timeout(headers)?)?).await?;
+    ctx.expires_at_ms = exchange.token_expiry(&ctx).await?;
+    Ok(ctx)
 }
 
 /// `grpc-timeout`: at most eight digits and a unit.

@@ -62,8 +62,8 @@ pub(super) async fn call(exchange: &Exchange<'_>, method: &Arc<dyn Method>) -> R
 }
 
 async fn run(exchange: &Exchange<'_>, method: &Arc<dyn Method>) -> Outcome {
-    let open = method.spec().open;
-    let context = grpc_front::context(exchange, open, &exchange.head.headers).await;
+    let spec = Some(method.spec());
+    let context = grpc_front::context(exchange, spec, &exchange.head.headers).await;
     let ctx = match context {
         Ok(ctx) => ctx,
         Err(error) => return Outcome::Answer(Err(error)),

@@ -5,6 +5,7 @@
 
 mod activity;
 mod connection;
+mod upgrades;
 
 use std::convert::Infallible;
 use std::io;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::connection::Connections;
+pub use self::upgrades::Upgrades;
 use crate::config::Limits;
 
 /// A pause after an accept that failed for lack of something, so that the loop does not spin.
@@ -78,7 +80,7 @@ pub struct Drained {
 
 /// Serves until `shutdown` is cancelled, then stops accepting, tells every peer to go (GOAWAY or
 /// `connection: close`), waits for the requests in flight as long as `drain` allows, and cuts the
-/// rest. Upgraded connections have left the listener; whoever upgraded them ends them.
+/// rest. Connections that were upgraded by way of [`Upgrades`] are waited for and cut as well.
 pub async fn serve<S: HttpService>(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
@@ -92,7 +94,8 @@ pub async fn serve<S: HttpService>(
     // Dropping the guard cuts whatever is left, also when this future itself is dropped.
     let cut = CancellationToken::new();
     let cut_on_drop = cut.clone().drop_guard();
-    let connections = Arc::new(Connections::new(limits, shutdown.clone(), cut));
+    let upgrades = Upgrades::new(tasks.clone(), shutdown.clone(), cut.clone());
+    let connections = Arc::new(Connections::new(limits, upgrades, shutdown.clone(), cut));
     let acceptor = tls.map(TlsAcceptor::from);
     let mut pause_ms = ACCEPT_PAUSE_MS_MIN;
 

@@ -22,6 +22,7 @@ pub enum Protocol {
     Connect,
     Twirp,
     Rest,
+    WebSocket,
 }
 
 impl Protocol {
@@ -32,6 +33,7 @@ impl Protocol {
             Self::Connect => "connect",
             Self::Twirp => "twirp",
             Self::Rest => "rest",
+            Self::WebSocket => "websocket",
         }
     }
 }
@@ -72,6 +74,7 @@ pub struct Metrics {
     latency: Family<MethodLabels, Histogram, fn() -> Histogram>,
     pool_size: Gauge,
     pool_idle: Gauge,
+    pub(super) websocket: WebSocketMetrics,
     /// Spares the hot path the label sets.
     known: Arc<RwLock<HashMap<Key, Arc<Series>>>>,
 }
@@ -99,8 +102,63 @@ impl Default for Metrics {
             "Connections to the database that nobody uses",
             pool_idle.clone(),
         );
+        let websocket = WebSocketMetrics::new(&mut registry);
         let registry = Arc::new(Mutex::new(registry));
-        Self { registry, requests, latency, pool_size, pool_idle, known: Arc::default() }
+        let known = Arc::default();
+        Self { registry, requests, latency, pool_size, pool_idle, websocket, known }
+    }
+}
+
+/// Connections that are no requests. Cloning it is cheap and shares the series.
+#[derive(Debug, Clone, Default)]
+pub struct WebSocketMetrics {
+    connections: Gauge,
+    received: Counter,
+    sent: Counter,
+}
+
+/// A connection that counts as open until it is dropped.
+#[derive(Debug)]
+pub struct OpenWebSocket(Gauge);
+
+impl WebSocketMetrics {
+    fn new(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "websocket_connections",
+            "WebSocket connections that are open",
+            metrics.connections.clone(),
+        );
+        registry.register(
+            "websocket_messages_received",
+            "WebSocket messages that clients sent",
+            metrics.received.clone(),
+        );
+        registry.register(
+            "websocket_messages_sent",
+            "WebSocket messages that clients were sent",
+            metrics.sent.clone(),
+        );
+        metrics
+    }
+
+    pub fn open(&self) -> OpenWebSocket {
+        self.connections.inc();
+        OpenWebSocket(self.connections.clone())
+    }
+
+    pub fn received(&self, messages: u64) {
+        self.received.inc_by(messages);
+    }
+
+    pub fn sent(&self, messages: u64) {
+        self.sent.inc_by(messages);
+    }
+}
+
+impl Drop for OpenWebSocket {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -47,7 +47,7 @@ async fn run(
     content_type: &str,
 ) -> Result<Answer, Error> {
     let deadline = exchange.deadline(None)?;
-    let ctx = exchange.context(route.method.spec().open, deadline).await?;
+    let ctx = exchange.context(Some(route.method.spec()), Some(deadline)).await?;
     call::guard(Some(deadline), async {
         let body = exchange.read_body().await?;
         let bytes_max = exchange.state.limits().request_body_bytes_max;

@@ -1,4 +1,5 @@
-//! The dispatch table: every unary method, typed inside and of one type outside.
+//! The dispatch table: every unary method, typed inside and of one type outside. Of streaming
+//! methods it knows only that they exist: they are tonic's to serve.
 //!
 //! `build.rs` generates one line per method that fills it; Twirp, Connect and REST call through it.
 
@@ -32,6 +33,8 @@ pub struct MethodSpec {
     pub snake_case: bool,
     /// Whether it needs no credential.
     pub open: bool,
+    /// Whether its reply has addresses of this server.
+    pub addresses: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +106,8 @@ pub trait Method: Send + Sync {
 #[derive(Default)]
 pub struct Table {
     methods: HashMap<&'static str, Arc<dyn Method>>,
+    /// Streaming methods, which only tonic serves.
+    streams: HashMap<&'static str, &'static MethodSpec>,
 }
 
 impl Table {
@@ -129,6 +134,15 @@ impl Table {
         self.methods.insert(spec.full_name, Arc::new(method));
     }
 
+    /// Called by the generated code, once for each streaming method.
+    pub fn add_stream(&mut self, spec: &'static MethodSpec) {
+        self.streams.insert(spec.full_name, spec);
+    }
+
+    pub fn find_stream(&self, name: &str) -> Option<&'static MethodSpec> {
+        self.streams.get(name).copied()
+    }
+
     /// By `package.Service/Method`.
     pub fn find(&self, name: &str) -> Option<&Arc<dyn Method>> {
         self.methods.get(name)
@@ -140,7 +154,8 @@ impl Table {
 
     /// The names of all services, in order.
     pub fn services(&self) -> impl Iterator<Item = &'static str> {
-        let names = self.methods.values().map(|method| method.spec().service);
+        let unary = self.methods.values().map(|method| method.spec().service);
+        let names = unary.chain(self.streams.values().map(|spec| spec.service));
         names.collect::<std::collections::BTreeSet<_>>().into_iter()
     }
 }

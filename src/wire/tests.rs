@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::{Method as Verb, StatusCode};
 
 use super::grpc::{GrpcLimits, Services};
@@ -12,9 +13,10 @@ use super::table::{Answer, Input, RestInput, Table};
 use crate::domain::ctx::{Clock, Ctx};
 use crate::error::{Code, Error};
 use crate::proto::google::api::HttpBody;
+use crate::proto::stream::{Replies, Requests};
 use crate::proto::testing::handlers::{testing_v1_echo_service, testing_v1_snake_service};
 use crate::proto::testing::testing::v1::{
-    FailRequest, Kinds, NothingRequest, SnakeRequest, UploadRequest,
+    CountReply, CountRequest, FailRequest, Kinds, NothingRequest, SnakeRequest, UploadRequest,
 };
 
 #[allow(clippy::all, reason = "generated code")]
@@ -43,6 +45,30 @@ impl testing_v1_echo_service::EchoService for Echo {
         }
     }
 
+    async fn count(&self, _: &Ctx, request: CountRequest) -> Result<Replies<CountReply>, Error> {
+        let reply = |number| match number {
+            13 => Err(Error::invalid("number", "is unlucky")),
+            14 => panic!("the secret text of a panic"),
+            _ => Ok(CountReply { number }),
+        };
+        Ok(Box::pin(stream::iter(request.number..).map(reply)))
+    }
+
+    async fn sum(
+        &self,
+        _: &Ctx,
+        requests: Requests<CountRequest>,
+    ) -> Result<Replies<CountReply>, Error> {
+        let sums = requests.scan(0, |sum, request| {
+            let reply = request.map(|request| {
+                *sum += request.number;
+                CountReply { number: *sum }
+            });
+            std::future::ready(Some(reply))
+        });
+        Ok(Box::pin(sums))
+    }
+
     async fn over_rpc_only(&self, _: &Ctx, _: NothingRequest) -> Result<(), Error> {
         Ok(())
     }
@@ -66,7 +92,14 @@ fn table() -> Table {
 
 fn ctx() -> Ctx {
     let clock = Clock::from_fn(|| 0);
-    Ctx { caller: None, request_id: "id".into(), deadline: None, clock }
+    Ctx {
+        caller: None,
+        request_id: "id".into(),
+        deadline: None,
+        clock,
+        origin: None,
+        expires_at_ms: None,
+    }
 }
 
 async fn rest(verb: Verb, url: &str, content_type: &str, body: &str) -> Result<Answer, Error> {
@@ -205,4 +238,27 @@ fn only_exact_paths_match() {
     assert_eq!(verbs, [&Verb::GET, &Verb::POST]);
     let long = "/a".repeat(10_000);
     assert!(matches!(routes.find(&Verb::GET, &long), Match::None));
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_first_error_its_deadline_or_a_panic() {
+    let numbers = async |from: i32, handler: Option<Replies<CountReply>>, deadline| {
+        let mut request = tonic::Request::new(CountRequest { number: from });
+        request.extensions_mut().insert(Ctx { deadline, ..ctx() });
+        let replies = super::grpc_stream::replies(request, async |ctx, request| match handler {
+            Some(replies) => Ok(replies),
+            None => testing_v1_echo_service::EchoService::count(&Echo, &ctx, request).await,
+        });
+        let replies = replies.await.expect("a stream").into_inner();
+        let replies = replies.map(|reply| reply.map(|reply| reply.number).map_err(|e| e.code()));
+        replies.take(9).collect::<Vec<_>>().await
+    };
+    let invalid = Err(tonic::Code::InvalidArgument);
+    assert_eq!(numbers(11, None, None).await, [Ok(11), Ok(12), invalid]);
+    assert_eq!(numbers(14, None, None).await, [Err(tonic::Code::Internal)]);
+    let soon = std::time::Instant::now() + std::time::Duration::from_millis(1);
+    let silent = numbers(1, Some(Box::pin(stream::pending())), Some(soon)).await;
+    assert_eq!(silent, [Err(tonic::Code::DeadlineExceeded)]);
+    assert!(table().find_stream("testing.v1.EchoService/Sum").is_some_and(|spec| !spec.open));
+    assert!(table().find("testing.v1.EchoService/Sum").is_none());
 }

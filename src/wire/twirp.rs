@@ -90,7 +90,7 @@ async fn run(
     codec: Codec,
 ) -> Result<Answer, Failure> {
     let deadline = exchange.deadline(timeout(exchange)).map_err(Failure::Call)?;
-    let ctx = exchange.context(method.spec().open, deadline).await.map_err(Failure::Call)?;
+    let ctx = exchange.context(Some(method.spec()), Some(deadline)).await.map_err(Failure::Call)?;
     let body = call::guard(Some(deadline), exchange.read_body()).await;
     let body = body.map_err(Failure::Call)?;
     let input = match codec {

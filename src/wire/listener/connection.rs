@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
+use http::header::UPGRADE;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Counted, Snapshot, Tracked};
-use super::{BoxError, HttpService};
+use super::{BoxError, HttpService, Upgrades};
 use crate::config::Limits;
 
 /// A connection that was told to go and carries nothing any more is cut after this long: a peer
@@ -30,17 +31,24 @@ pub struct Connections {
     header_read_timeout: Duration,
     tls_handshake_timeout: Duration,
     idle: Duration,
+    upgrades: Upgrades,
     shutdown: CancellationToken,
     cut: CancellationToken,
 }
 
 impl Connections {
-    pub fn new(limits: &Limits, shutdown: CancellationToken, cut: CancellationToken) -> Self {
+    pub fn new(
+        limits: &Limits,
+        upgrades: Upgrades,
+        shutdown: CancellationToken,
+        cut: CancellationToken,
+    ) -> Self {
         Self {
             http: http_builder(limits),
             header_read_timeout: Duration::from_millis(limits.header_read_timeout_ms),
             tls_handshake_timeout: Duration::from_millis(limits.tls_handshake_timeout_ms),
             idle: Duration::from_millis(limits.connection_idle_ms),
+            upgrades,
             shutdown,
             cut,
         }
@@ -88,8 +96,12 @@ impl Connections {
         let activity = Arc::new(Activity::default());
         let io = TokioIo::new(Counted::new(stream, activity.clone()));
         let tracker = activity.clone();
-        let answer = service_fn(move |request: Request<Incoming>| {
+        let upgrades = self.upgrades.clone();
+        let answer = service_fn(move |mut request: Request<Incoming>| {
             let in_flight = tracker.start_request();
+            if request.headers().contains_key(UPGRADE) {
+                request.extensions_mut().insert(upgrades.clone());
+            }
             let answer = service.clone().answer(request);
             async move {
                 let response = answer.await;

@@ -1,0 +1,208 @@
+//! RealtimeService: a session in a room, as a stream.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
+
+use crate::domain::ctx::{Caller, Ctx, room_not_found};
+use crate::domain::ids::RoomId;
+use crate::error::{Code, Error};
+use crate::proto::handlers::roomd_v1_realtime_service::RealtimeService;
+use crate::proto::roomd::v1;
+use crate::proto::roomd::v1::join_room_request::Message;
+use crate::proto::stream::{Replies, Requests};
+use crate::room::close::CloseReason;
+use crate::room::codec::protobuf;
+use crate::room::registry::Rooms;
+use crate::room::session::{Join, RoomAddress, Session, StorageDialect};
+
+/// Streams that are open at once.
+const STREAMS_OPEN_MAX: usize = 10_000;
+/// From the beginning of a stream to its first request.
+const ENTER_TIMEOUT: Duration = Duration::from_secs(20);
+/// A presence for everybody.
+const EVERYBODY: i64 = -1;
+
+pub struct RealtimeHandlers {
+    rooms: Rooms,
+    open: Arc<Semaphore>,
+}
+
+impl RealtimeHandlers {
+    pub fn new(rooms: Rooms) -> Self {
+        Self { rooms, open: Arc::new(Semaphore::new(STREAMS_OPEN_MAX)) }
+    }
+}
+
+impl RealtimeService for RealtimeHandlers {
+    /// Answers at once: what the caller may do in the room turns out when it is named.
+    async fn join_room(
+        &self,
+        ctx: &Ctx,
+        requests: Requests<v1::JoinRoomRequest>,
+    ) -> Result<Replies<v1::JoinRoomResponse>, Error> {
+        let caller = ctx.caller()?.clone();
+        let open = Arc::clone(&self.open).try_acquire_owned();
+        let open = open.map_err(|_| refusal(&CloseReason::Overloaded))?;
+        let expiry = ctx.expires_at_ms.map(|at_ms| {
+            let left_ms = at_ms.saturating_sub(ctx.now_ms());
+            Box::pin(tokio::time::sleep(Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))))
+        });
+        let stay = Stay {
+            rooms: self.rooms.clone(),
+            caller,
+            requests,
+            expiry,
+            session: None,
+            waiting: VecDeque::new(),
+            is_over: false,
+            _open: open,
+        };
+        Ok(Box::pin(stream::unfold(stay, |mut stay| async move {
+            let reply = stay.next().await?;
+            Some((reply, stay))
+        })))
+    }
+}
+
+/// One caller's stay in a room. Dropping it leaves the room.
+struct Stay {
+    rooms: Rooms,
+    caller: Caller,
+    requests: Requests<v1::JoinRoomRequest>,
+    /// When the caller's token expires.
+    expiry: Option<Pin<Box<Sleep>>>,
+    /// Since the caller has entered.
+    session: Option<Session>,
+    waiting: VecDeque<v1::JoinRoomResponse>,
+    is_over: bool,
+    _open: OwnedSemaphorePermit,
+}
+
+/// What happens next in a stay.
+enum Event {
+    Frames(Option<CloseReason>),
+    Request(Option<Result<v1::JoinRoomRequest, Error>>),
+    Expired,
+}
+
+impl Stay {
+    async fn next(&mut self) -> Option<Result<v1::JoinRoomResponse, Error>> {
+        if self.session.is_none()
+            && !self.is_over
+            && let Err(error) = self.enter().await
+        {
+            self.is_over = true;
+            return Some(Err(error));
+        }
+        loop {
+            if let Some(reply) = self.waiting.pop_front() {
+                return Some(Ok(reply));
+            }
+            if self.is_over {
+                return None;
+            }
+            let mut frames = Vec::new();
+            let ended = match self.event(&mut frames).await {
+                Event::Frames(closed) => {
+                    let replies = frames.iter().filter_map(|frame| protobuf::write(&frame.message));
+                    self.waiting.extend(replies);
+                    closed.map_or(Ok(()), Err)
+                }
+                Event::Request(Some(Ok(request))) => self.receive(request).await,
+                Event::Request(Some(Err(error))) => {
+                    self.leave();
+                    return Some(Err(error));
+                }
+                Event::Request(None) => {
+                    self.leave();
+                    Ok(())
+                }
+                Event::Expired => Err(CloseReason::TokenExpired),
+            };
+            if let Err(reason) = ended {
+                self.waiting.push_back(protobuf::closed(&reason));
+                self.leave();
+            }
+        }
+    }
+
+    async fn event(&mut self, frames: &mut Vec<Arc<crate::room::message::Frame>>) -> Event {
+        let Some(session) = &self.session else { return Event::Request(None) };
+        let expired = async {
+            match &mut self.expiry {
+                Some(expiry) => expiry.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = expired => Event::Expired,
+            closed = session.drain(frames) => Event::Frames(closed),
+            request = self.requests.next() => Event::Request(request),
+        }
+    }
+
+    async fn receive(&mut self, request: v1::JoinRoomRequest) -> Result<(), CloseReason> {
+        let parsed = protobuf::read(request)?;
+        self.waiting.extend(parsed.rejections.iter().filter_map(protobuf::write));
+        match &self.session {
+            Some(session) => session.receive(parsed.messages).await,
+            None => Ok(()),
+        }
+    }
+
+    fn leave(&mut self) {
+        self.session = None;
+        self.is_over = true;
+    }
+
+    async fn enter(&mut self) -> Result<(), Error> {
+        let first = tokio::time::timeout(ENTER_TIMEOUT, self.requests.next()).await;
+        let first = first.map_err(|_| nobody_entered())?.transpose()?;
+        let Some(Message::Enter(enter)) = first.and_then(|first| first.message) else {
+            return Err(Error::invalid("message", "must be `enter` in the first request"));
+        };
+        let room = RoomId::parse("enter.roomId", &enter.room_id)?;
+        let presence = protobuf::read_presence(enter.presence.unwrap_or_default(), Some(EVERYBODY));
+        let presence = presence.map_err(|reason| refusal(&reason))?;
+        let join = Join {
+            address: RoomAddress { project: self.caller.project.clone(), room },
+            caller: self.caller.clone(),
+            dialect: StorageDialect::Compact,
+        };
+        let session = self.rooms.join(join).await.map_err(|reason| refusal(&reason))?;
+        session.receive(vec![presence]).await.map_err(|reason| refusal(&reason))?;
+        self.session = Some(session);
+        Ok(())
+    }
+}
+
+fn nobody_entered() -> Error {
+    let seconds = ENTER_TIMEOUT.as_secs();
+    let text = format!("No room was entered within {seconds} s of the beginning of the stream.");
+    Error::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", text)
+}
+
+/// Why somebody could not enter, as the status of the call.
+fn refusal(reason: &CloseReason) -> Error {
+    let (code, word) = match reason {
+        CloseReason::NotAllowed => (Code::PermissionDenied, "UNAUTHORIZED_ROOM_ACCESS"),
+        CloseReason::NotUnderstood(_) => (Code::InvalidArgument, "UNPROCESSABLE_ENTITY"),
+        CloseReason::RoomFull => (Code::ResourceExhausted, "ROOM_FULL"),
+        CloseReason::RoomDeleted => return room_not_found(),
+        CloseReason::RoomRenamed { .. } => (Code::FailedPrecondition, "ROOM_RENAMED"),
+        CloseReason::TokenExpired => (Code::BadCredential, "TOKEN_EXPIRED"),
+        CloseReason::StorageReset | CloseReason::ShuttingDown | CloseReason::Unavailable => {
+            (Code::Unavailable, "UNAVAILABLE")
+        }
+        CloseReason::Overloaded | CloseReason::TooSlow | CloseReason::TooManyMessages => {
+            (Code::ResourceExhausted, "OVERLOADED")
+        }
+    };
+    Error::new(code, word, reason.text())
+}

@@ -1,0 +1,84 @@
+//! YjsService.
+
+use crate::domain::ctx::Ctx;
+use crate::domain::permissions::Level;
+use crate::error::Error;
+use crate::proto::handlers::roomd_v1_yjs_service::YjsService;
+use crate::proto::roomd::v1;
+use crate::room::requests::YdocView;
+use crate::room::yjs::GUID_BYTES_MAX;
+use crate::room::yjs::view::Kind;
+use crate::service::contents::{Audience, BYTES, Contents, JSON, body, given};
+
+pub struct YjsHandlers {
+    contents: Contents,
+}
+
+impl YjsHandlers {
+    pub fn new(contents: Contents) -> Self {
+        Self { contents }
+    }
+}
+
+impl YjsService for YjsHandlers {
+    async fn get_yjs_document(
+        &self,
+        ctx: &Ctx,
+        request: v1::GetYjsDocumentRequest,
+    ) -> Result<v1::GetYjsDocumentResponse, Error> {
+        let view = YdocView {
+            formatting: request.formatting,
+            kind: read_kind(&request.r#type)?,
+            key: given(request.key),
+        };
+        let room = self.contents.open(ctx, &request.room_id, Level::Read, Audience::Everybody);
+        let document = self.contents.rooms.read_ydoc(&room.await?.address(), view).await?;
+        Ok(v1::GetYjsDocumentResponse { document: body(JSON, document) })
+    }
+
+    async fn send_yjs_binary_update(
+        &self,
+        ctx: &Ctx,
+        request: v1::SendYjsBinaryUpdateRequest,
+    ) -> Result<v1::SendYjsBinaryUpdateResponse, Error> {
+        let guid = read_guid(request.guid)?;
+        let update = request.update.unwrap_or_default().data;
+        if update.is_empty() {
+            return Err(Error::missing("update"));
+        }
+        let room = self.contents.open(ctx, &request.room_id, Level::Write, Audience::Everybody);
+        self.contents.rooms.apply_ydoc(&room.await?.address(), guid, update).await?;
+        Ok(v1::SendYjsBinaryUpdateResponse { status: 200 })
+    }
+
+    async fn get_yjs_document_binary(
+        &self,
+        ctx: &Ctx,
+        request: v1::GetYjsDocumentBinaryRequest,
+    ) -> Result<v1::GetYjsDocumentBinaryResponse, Error> {
+        let guid = read_guid(request.guid)?;
+        let room = self.contents.open(ctx, &request.room_id, Level::Read, Audience::Everybody);
+        let update = self.contents.rooms.ydoc_binary(&room.await?.address(), guid).await?;
+        Ok(v1::GetYjsDocumentBinaryResponse { update: body(BYTES, update) })
+    }
+}
+
+fn read_kind(raw: &str) -> Result<Option<Kind>, Error> {
+    if raw.is_empty() {
+        return Ok(None);
+    }
+    let kind = Kind::parse(raw);
+    let problem = || {
+        let problem = "must be yarray, ymap, ytext, yxmlfragment or yxmltext";
+        Error::invalid("type", problem)
+    };
+    kind.map(Some).ok_or_else(problem)
+}
+
+fn read_guid(raw: String) -> Result<Option<String>, Error> {
+    if raw.len() > GUID_BYTES_MAX {
+        let problem = format!("must be at most {GUID_BYTES_MAX} bytes, got {}", raw.len());
+        return Err(Error::invalid("guid", problem));
+    }
+    Ok(given(raw))
+}
