@@ -125,6 +125,36 @@ install_node_clients() {
   )
 }
 
+# --- The browser ---------------------------------------------------------------------------------
+
+# Exports CHROMIUM, the browser that the page under test is opened in: the system's own, else
+# Debian's package, else the build that playwright downloads for itself.
+need_browser() {
+  if [ -n "${CHROMIUM:-}" ]; then return; fi
+  need_node || return
+  find_browser || { install_packages chromium && find_browser; } || download_browser ||
+    missing "Chromium" "Install Chromium, or name its binary in CHROMIUM." || return
+  export CHROMIUM
+}
+
+# A name alone does not count: on some systems it is a stub that asks for another installer.
+find_browser() {
+  local name
+  for name in chromium chromium-browser google-chrome-stable google-chrome; do
+    CHROMIUM=$(command -v "$name") && "$CHROMIUM" --version >/dev/null 2>&1 && return
+  done
+  CHROMIUM=
+  return 1
+}
+
+download_browser() {
+  local folder=$INTEROP_ENV/node
+  PLAYWRIGHT_BROWSERS_PATH=$folder/browser "$NODE" \
+    "$folder/node_modules/playwright-core/cli.js" install --only-shell chromium || return
+  CHROMIUM=$(find "$folder/browser" -type f -perm -u+x -name '*headless*shell' | head -1)
+  [ -n "$CHROMIUM" ]
+}
+
 # --- PostgreSQL ----------------------------------------------------------------------------------
 
 # Exports ROOMD_TEST_POSTGRES_URL: a server, and a role that may create databases.

@@ -15,6 +15,7 @@ import protos
 import pytest
 from harness import DEV_SECRET_KEY, LOG_TAIL_CHARS, Database, Roomd
 from liveblocks import AsyncLiveblocks, Liveblocks
+from realtime import Agent, Artifacts
 
 # Requests stay on this machine, whatever proxy the environment names.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
@@ -98,6 +99,19 @@ def http(server):
 def anonymous(server):
     with httpx.Client(base_url=server.url, timeout=HTTP_TIMEOUT_SECONDS) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def artifacts():
+    return Artifacts()
+
+
+@pytest.fixture(scope="module")
+def agent(server):
+    """Real clients in a Node process, for tests that drive them from here."""
+    agent = Agent(server)
+    yield agent
+    agent.close()
 
 
 @pytest.fixture

@@ -32,6 +32,8 @@ def load() -> SimpleNamespace:
         "auth": "auth_pb2",
         "room_rpc": "room_pb2_grpc",
         "auth_rpc": "auth_pb2_grpc",
+        "realtime": "realtime_pb2",
+        "realtime_rpc": "realtime_pb2_grpc",
     }
     modules = {key: importlib.import_module(f"roomd.v1.{name}") for key, name in names.items()}
     return SimpleNamespace(**modules)

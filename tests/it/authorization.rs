@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Project, Server, descriptors};
 use crate::on_both_servers;
-use crate::protocols::{Protocol, call};
+use crate::protocols::{Protocol, call, open_stream};
 
 /// What a caller brings. The room `r` is open for nobody by default; `ann` may write, the group
 /// `eng` may read.
@@ -69,22 +69,177 @@ enum Rule {
     RoomRead,
     /// Whoever may write in the room.
     RoomWrite,
+    /// As the two before, for browsers as well: the public key opens what everybody may.
+    BrowserRead,
+    BrowserWrite,
     /// Users and the secret key; a list that leaves out what they may not see.
     List,
+    /// A stream for whoever may read the room. An access token makes the room that it opens.
+    Join,
 }
 
 struct Row {
     rpc: &'static str,
     rule: Rule,
     request: Value,
+    /// What whoever is let in gets: most requests succeed, some ask for what is not there.
+    outcome: &'static str,
 }
 
 fn row(rpc: &'static str, rule: Rule, request: Value) -> Row {
-    Row { rpc, rule, request }
+    Row { rpc, rule, request, outcome: "ok" }
 }
 
 /// In an order in which each call leaves the room to those that follow.
 fn rows() -> Vec<Row> {
+    let mut rows = room_rows();
+    rows.extend(storage_rows());
+    rows.extend(file_rows());
+    rows.extend(history_rows());
+    rows.extend(schema_rows());
+    // The first leaves a room where there was none, the others leave none.
+    rows.extend([
+        row("roomd.v1.RealtimeService/JoinRoom", Rule::Join, json!({"enter": {"roomId": "r"}})),
+        row(
+            "roomd.v1.RoomService/UpdateRoomId",
+            Rule::ProjectRoom,
+            json!({"roomId": "r", "newRoomId": "renamed"}),
+        ),
+        row("roomd.v1.RoomService/DeleteRoom", Rule::ProjectRoom, json!({"roomId": "r"})),
+    ]);
+    rows
+}
+
+fn storage_rows() -> Vec<Row> {
+    let room = || json!({"roomId": "r"});
+    let update = |data: &str| json!({"roomId": "r", "update": {"data": data}});
+    vec![
+        row(
+            "roomd.v1.StorageService/InitializeStorageDocument",
+            Rule::RoomWrite,
+            json!({"roomId": "r", "document": {"liveblocksType": "LiveObject", "data": {"a": 1}}}),
+        ),
+        row("roomd.v1.StorageService/GetStorageDocument", Rule::RoomRead, room()),
+        row(
+            "roomd.v1.StorageService/PatchStorageDocument",
+            Rule::RoomWrite,
+            json!({"roomId": "r", "operations": [{"op": "add", "path": "/b", "value": 2}]}),
+        ),
+        row("roomd.v1.StorageService/ListStorageNodes", Rule::BrowserRead, room()),
+        row("roomd.v1.StorageService/BeginStorageMutation", Rule::RoomWrite, room()),
+        row(
+            "roomd.v1.StorageService/SendStorageMessages",
+            Rule::RoomWrite,
+            json!({"roomId": "r", "messages": [{"type": 201, "ops":
+                [{"type": 3, "opId": "9:0", "id": "root", "data": {"c": 3}}]}]}),
+        ),
+        row("roomd.v1.StorageService/DeleteStorageDocument", Rule::RoomWrite, room()),
+        row("roomd.v1.YjsService/SendYjsBinaryUpdate", Rule::RoomWrite, update("AAA=")),
+        row("roomd.v1.YjsService/GetYjsDocument", Rule::RoomRead, room()),
+        row("roomd.v1.YjsService/GetYjsDocumentBinary", Rule::RoomRead, room()),
+    ]
+}
+
+fn file_rows() -> Vec<Row> {
+    let file = |more: Value| {
+        let mut request = json!({"roomId": "r", "fileId": "fl_abcdefghijklmnopqrstu"});
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        request
+    };
+    let upload = "00000000000000000000000000000000";
+    let rule = Rule::BrowserWrite;
+    let missing = |rpc, request| Row { outcome: "UPLOAD_NOT_FOUND", ..row(rpc, rule, request) };
+    vec![
+        row(
+            "roomd.v1.StorageService/UploadStorageFile",
+            rule,
+            file(json!({"name": "a.txt", "content": {"data": "aGk="}})),
+        ),
+        Row {
+            outcome: "FILE_NOT_FOUND",
+            ..row(
+                "roomd.v1.StorageService/GetStorageFile",
+                Rule::RoomRead,
+                json!({"roomId": "r", "fileId": "fl_nobody"}),
+            )
+        },
+        row(
+            "roomd.v1.StorageService/GetStorageFileUrls",
+            Rule::BrowserRead,
+            json!({"roomId": "r", "fileIds": ["fl_abcdefghijklmnopqrstu"]}),
+        ),
+        Row {
+            outcome: "INVALID_FILE_URL",
+            ..row(
+                "roomd.v1.StorageService/DownloadStorageFile",
+                Rule::Open,
+                file(json!({"project": "p", "expires": 1, "signature": "x"})),
+            )
+        },
+        row(
+            "roomd.v1.StorageService/CreateStorageFileUpload",
+            rule,
+            file(json!({"name": "a.txt"})),
+        ),
+        missing(
+            "roomd.v1.StorageService/UploadStorageFilePart",
+            file(json!({"uploadId": upload, "partNumber": 1, "content": {"data": "aGk="}})),
+        ),
+        missing(
+            "roomd.v1.StorageService/CompleteStorageFileUpload",
+            file(json!({"uploadId": upload, "parts": [{"partNumber": 1, "etag": "x"}]})),
+        ),
+        missing(
+            "roomd.v1.StorageService/AbortStorageFileUpload",
+            file(json!({"uploadId": upload})),
+        ),
+    ]
+}
+
+fn history_rows() -> Vec<Row> {
+    let room = || json!({"roomId": "r"});
+    let version = || json!({"roomId": "r", "versionId": "vh_nobody"});
+    let missing = |rpc, rule| Row { outcome: "VERSION_NOT_FOUND", ..row(rpc, rule, version()) };
+    vec![
+        row("roomd.v1.VersionService/CreateVersion", Rule::BrowserWrite, room()),
+        row("roomd.v1.VersionService/GetVersionHistory", Rule::RoomRead, room()),
+        row("roomd.v1.VersionService/ListVersions", Rule::BrowserRead, room()),
+        missing("roomd.v1.VersionService/GetVersionYjs", Rule::BrowserRead),
+        missing("roomd.v1.VersionService/GetVersionStorage", Rule::BrowserRead),
+        missing("roomd.v1.VersionService/DeleteVersion", Rule::BrowserWrite),
+    ]
+}
+
+fn schema_rows() -> Vec<Row> {
+    let body = "type Storage { a?: number }";
+    let id = || json!({"schemaId": "s@1"});
+    let room = || json!({"roomId": "r"});
+    let missing =
+        |rpc, rule, request| Row { outcome: "SCHEMA_NOT_FOUND", ..row(rpc, rule, request) };
+    vec![
+        row(
+            "roomd.v1.SchemaService/CreateSchema",
+            Rule::Project,
+            json!({"name": "s", "body": body}),
+        ),
+        row("roomd.v1.SchemaService/GetSchema", Rule::Project, id()),
+        missing("roomd.v1.SchemaService/GetRoomSchema", Rule::ProjectRoom, room()),
+        missing(
+            "roomd.v1.SchemaService/AttachSchema",
+            Rule::ProjectRoom,
+            json!({"roomId": "r", "schema": "nobody@1"}),
+        ),
+        row("roomd.v1.SchemaService/DetachSchema", Rule::ProjectRoom, room()),
+        row(
+            "roomd.v1.SchemaService/UpdateSchema",
+            Rule::Project,
+            json!({"schemaId": "s@1", "body": body}),
+        ),
+        row("roomd.v1.SchemaService/DeleteSchema", Rule::Project, id()),
+    ]
+}
+
+fn room_rows() -> Vec<Row> {
     let room = || json!({"roomId": "r"});
     vec![
         row(
@@ -124,11 +279,6 @@ fn rows() -> Vec<Row> {
             "fromOrganizationId": "default", "toOrganizationId": "default"}),
         ),
         row(
-            "roomd.v1.RoomService/UpdateRoomId",
-            Rule::ProjectRoom,
-            json!({"roomId": "r", "newRoomId": "renamed"}),
-        ),
-        row(
             "roomd.v1.AuthService/AuthorizeUser",
             Rule::Project,
             json!({"userId": "ann", "permissions": {"*": ["*:write"]}}),
@@ -140,13 +290,15 @@ fn rows() -> Vec<Row> {
             json!({"roomId": "r", "userId": "ann"}),
         ),
         // Open, since its credential is the key in the request: here an unknown one.
-        row(
-            "roomd.v1.AuthService/AuthorizeRoomPublic",
-            Rule::Open,
-            json!({"roomId": "r", "publicApiKey": "pk_nobody"}),
-        ),
+        Row {
+            outcome: "INVALID_PUBLIC_KEY",
+            ..row(
+                "roomd.v1.AuthService/AuthorizeRoomPublic",
+                Rule::Open,
+                json!({"roomId": "r", "publicApiKey": "pk_nobody"}),
+            )
+        },
         row("roomd.v1.AuthService/GetJsonWebKeySet", Rule::Open, json!({})),
-        row("roomd.v1.RoomService/DeleteRoom", Rule::ProjectRoom, room()),
     ]
 }
 
@@ -161,7 +313,14 @@ fn expected(rule: Rule, credential: Credential) -> &'static str {
         C::UnknownPublicKey => return "INVALID_PUBLIC_KEY",
         C::ForgedToken => return "INVALID_TOKEN",
         C::ExpiredToken => return "TOKEN_EXPIRED",
-        C::PublicKey => return "WRONG_KEY_USED",
+        // The room is open for nobody by default.
+        C::PublicKey => {
+            return match rule {
+                Rule::BrowserRead | Rule::BrowserWrite => "ROOM_NOT_FOUND",
+                Rule::Join => "UNAUTHORIZED_ROOM_ACCESS",
+                _ => "WRONG_KEY_USED",
+            };
+        }
         C::SecretKey => return "ok",
         _ => {}
     }
@@ -171,11 +330,19 @@ fn expected(rule: Rule, credential: Credential) -> &'static str {
         Rule::Project if credential == C::StrangerSecretKey => "ok",
         Rule::ProjectRoom if credential == C::StrangerSecretKey => "ROOM_NOT_FOUND",
         Rule::Project | Rule::ProjectRoom => "FORBIDDEN",
-        Rule::RoomRead | Rule::RoomWrite => match credential {
-            C::Write => "ok",
-            C::Read | C::GroupReader if rule == Rule::RoomRead => "ok",
-            C::Read | C::GroupReader => "UNAUTHORIZED_ROOM_ACCESS",
-            _ => "ROOM_NOT_FOUND",
+        Rule::RoomRead | Rule::RoomWrite | Rule::BrowserRead | Rule::BrowserWrite => {
+            let read = matches!(rule, Rule::RoomRead | Rule::BrowserRead);
+            match credential {
+                C::Write => "ok",
+                C::Read | C::GroupReader if read => "ok",
+                C::Read | C::GroupReader => "UNAUTHORIZED_ROOM_ACCESS",
+                _ => "ROOM_NOT_FOUND",
+            }
+        }
+        Rule::Join => match credential {
+            // The room of another project, which its own token makes.
+            C::Write | C::Read | C::GroupReader | C::StrangerToken => "ok",
+            _ => "UNAUTHORIZED_ROOM_ACCESS",
         },
     }
 }
@@ -240,13 +407,18 @@ async fn every_rpc_answers_every_credential_as_it_should(server: Server) {
             let bearer = bearer(&server, &ours, &theirs, credential);
             for row in rows() {
                 create_room(&server, &ours).await;
-                let outcome =
-                    call(&server, protocol, row.rpc, &row.request, bearer.as_deref()).await;
+                let bearer = bearer.as_deref();
+                let outcome = match (row.rule, protocol) {
+                    (Rule::Join, Protocol::Grpc) => {
+                        open_stream(&server, row.rpc, &row.request, bearer).await
+                    }
+                    (Rule::Join, _) => continue,
+                    _ => call(&server, protocol, row.rpc, &row.request, bearer).await,
+                };
                 let place = format!("{}, {credential:?}, {protocol:?}: {outcome:?}", row.rpc);
-                let public = row.rpc.ends_with("AuthorizeRoomPublic");
-                let wanted = match public {
-                    true => "INVALID_PUBLIC_KEY",
-                    false => expected(row.rule, credential),
+                let wanted = match expected(row.rule, credential) {
+                    "ok" => row.outcome,
+                    refused => refused,
                 };
                 match outcome {
                     Ok(reply) => {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use prost_reflect::DescriptorPool;
-use roomd::app::{self, Deps};
+use roomd::app::{self, App, Deps};
 use roomd::auth::Authenticator;
 use roomd::auth::api_key::{self, RawKey};
 use roomd::auth::credentials::AuthOptions;
@@ -59,14 +59,18 @@ impl Server {
             authenticator,
             clock: clock.clone(),
             limits: limits.clone(),
+            shutdown: stop.clone(),
+            serves_tls: false,
         };
-        let front = app::build(deps, stop.clone()).await.unwrap();
+        let App { front, rooms } = app::build(deps, stop.clone()).await.unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let drain = Drain { grace: Duration::from_secs(5) };
         let shutdown = stop.clone();
         let listening = tokio::spawn(async move {
-            listener::serve(socket, None, front, &limits, shutdown, drain).await
+            let drained = listener::serve(socket, None, front, &limits, shutdown, drain).await;
+            rooms.close().await;
+            drained
         });
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let pool = descriptors();

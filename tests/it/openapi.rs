@@ -42,6 +42,13 @@ fn routes_of(method: &MethodDescriptor) -> Vec<String> {
     std::iter::once(&rule).chain(more).map(|rule| route(method, rule)).collect()
 }
 
+/// A route without the names of its variables: of two that differ in nothing else, OpenAPI has one
+/// path.
+fn shape(route: &str) -> String {
+    let segment = |segment: &str| if segment.starts_with('{') { "{}" } else { segment }.to_owned();
+    route.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
 /// Every operation as `get /path`, with its object.
 fn operations(document: &Value) -> Vec<(String, &Value)> {
     let mut found = Vec::new();
@@ -70,18 +77,18 @@ fn every_route_is_documented_with_its_one_success() {
             _ => "200".to_owned(),
         };
         for route in routes_of(&method) {
-            let found = documented.iter().find(|(documented, _)| *documented == route);
+            let found = documented.iter().find(|(found, _)| shape(found) == shape(&route));
             let (_, operation) = found.unwrap_or_else(|| panic!("{route} is not documented"));
             let responses = operation["responses"].as_object().unwrap();
             let successes: Vec<_> = responses.keys().filter(|key| key.starts_with('2')).collect();
             assert_eq!(successes, [&success], "{route}");
             let has_content = responses[&success].get("content").is_some();
             assert_eq!(has_content, success != "204", "{route}");
-            expected.insert(route);
+            expected.insert(shape(&route));
         }
     }
     assert!(!expected.is_empty());
-    let documented: BTreeSet<_> = documented.into_iter().map(|(route, _)| route).collect();
+    let documented: BTreeSet<_> = documented.iter().map(|(route, _)| shape(route)).collect();
     assert_eq!(documented, expected);
 }
 

@@ -3,8 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, BufMut, Bytes};
+use futures_util::stream;
 use prost::Message;
-use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor, Value as Field};
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, Value as Field,
+};
 use serde_json::{Value, json};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic_types::StatusExt;
@@ -70,6 +73,19 @@ pub async fn call(
     }
 }
 
+/// The first reply of a streaming method to a stream that begins with `request`, over gRPC.
+pub async fn open_stream(
+    server: &Server,
+    rpc: &str,
+    request: &Value,
+    bearer: Option<&str>,
+) -> Outcome {
+    let (service, name) = rpc.split_once('/').unwrap();
+    let service = server.pool.get_service_by_name(service).unwrap();
+    let method = service.methods().find(|method| method.name() == name).unwrap();
+    Call { server, method: &method, request, bearer }.first_of_stream().await
+}
+
 struct Call<'a> {
     server: &'a Server,
     method: &'a MethodDescriptor,
@@ -97,15 +113,42 @@ impl Call<'_> {
         }
     }
 
-    async fn grpc(&self) -> Outcome {
+    async fn grpc_client(&self) -> tonic::client::Grpc<tonic::transport::Channel> {
         let endpoint = tonic::transport::Endpoint::from_shared(self.server.url("")).unwrap();
         let mut client = tonic::client::Grpc::new(endpoint.connect().await.unwrap());
         client.ready().await.unwrap();
-        let mut request = tonic::Request::new(self.message());
+        client
+    }
+
+    fn grpc_request<T>(&self, message: T) -> tonic::Request<T> {
+        let mut request = tonic::Request::new(message);
         if let Some(bearer) = self.bearer {
             let value = format!("Bearer {bearer}").parse().unwrap();
             request.metadata_mut().insert("authorization", value);
         }
+        request
+    }
+
+    async fn first_of_stream(&self) -> Outcome {
+        let mut client = self.grpc_client().await;
+        // Open for as long as the reply is waited for.
+        let (requests, mut outgoing) = tokio::sync::mpsc::unbounded_channel();
+        requests.send(self.message()).unwrap();
+        let outgoing = stream::poll_fn(move |context| outgoing.poll_recv(context));
+        let (path, codec) = (self.path().parse().unwrap(), Dynamic(self.method.output()));
+        let replies = client.streaming(self.grpc_request(outgoing), path, codec).await;
+        let mut replies = replies.map_err(|status| refused(&status))?.into_inner();
+        let reply = replies.message().await;
+        drop(requests);
+        match reply {
+            Ok(reply) => Ok(to_json(&reply.expect("a reply"))),
+            Err(status) => Err(refused(&status)),
+        }
+    }
+
+    async fn grpc(&self) -> Outcome {
+        let mut client = self.grpc_client().await;
+        let request = self.grpc_request(self.message());
         let path = self.path().parse().unwrap();
         let codec = Dynamic(self.method.output());
         match client.unary(request, path, codec).await {
@@ -201,16 +244,18 @@ impl Call<'_> {
                 Some(variable) => {
                     let field = self.method.input().get_field_by_name(variable).unwrap();
                     let value = fields.remove(field.json_name()).unwrap_or_default();
-                    path.push_str(&percent(value.as_str().unwrap_or_default()));
+                    path.push_str(&percent(&text_of(&value)));
                 }
             }
         }
+        let json = |body: Value| ("application/json".to_owned(), body.to_string().into_bytes());
         let body = match rule.body.as_str() {
             "" => None,
-            "*" => Some(Value::Object(std::mem::take(fields))),
+            "*" => Some(json(Value::Object(std::mem::take(fields)))),
             name => {
                 let field = self.method.input().get_field_by_name(name).unwrap();
-                Some(fields.remove(field.json_name()).unwrap_or_default())
+                let value = fields.remove(field.json_name()).unwrap_or_default();
+                Some(if is_raw(&field) { raw_body(&value) } else { json(value) })
             }
         };
         let query = query_of(fields);
@@ -219,8 +264,8 @@ impl Call<'_> {
         }
         let verb = rule.verb.parse().unwrap();
         let mut request = self.server.http.request(verb, self.server.url(&path));
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+        if let Some((content_type, body)) = body {
+            request = request.header("content-type", content_type).body(body);
         }
         let reply = self.authorized(request).send().await.unwrap();
         self.rest_outcome(&rule, reply).await
@@ -228,6 +273,7 @@ impl Call<'_> {
 
     async fn rest_outcome(&self, rule: &Rule, reply: reqwest::Response) -> Outcome {
         let status = reply.status().as_u16();
+        let content_type = reply.headers().get("content-type").cloned();
         let body = reply.bytes().await.unwrap();
         if status >= 400 {
             let error: Value = serde_json::from_slice(&body).unwrap();
@@ -240,7 +286,14 @@ impl Call<'_> {
             assert!(body.is_empty(), "{} answers 204 with a body", rule.path);
             return Ok(json!({}));
         }
-        let body: Value = serde_json::from_slice(&body).unwrap();
+        let field = self.method.output().get_field_by_name(&rule.response_body);
+        let body: Value = match field.is_some_and(|field| is_raw(&field)) {
+            true => {
+                let content_type = content_type.unwrap();
+                json!({"contentType": content_type.to_str().unwrap(), "data": STANDARD.encode(body)})
+            }
+            false => serde_json::from_slice(&body).unwrap(),
+        };
         let whole = match rule.response_body.as_str() {
             "" => body,
             field => json!({ field: body }),
@@ -290,8 +343,7 @@ impl Rule {
 fn query_of(fields: &serde_json::Map<String, Value>) -> String {
     let mut pairs = Vec::new();
     let mut add = |name: &str, value: &Value| {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        pairs.push(format!("{}={}", percent(name), percent(&text)));
+        pairs.push(format!("{}={}", percent(name), percent(&text_of(value))));
     };
     for (name, value) in fields {
         match value {
@@ -303,6 +355,20 @@ fn query_of(fields: &serde_json::Map<String, Value>) -> String {
         }
     }
     pairs.join("&")
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn is_raw(field: &FieldDescriptor) -> bool {
+    matches!(field.kind(), Kind::Message(found) if found.full_name() == "google.api.HttpBody")
+}
+
+/// The type and the bytes of an `HttpBody` in JSON.
+fn raw_body(value: &Value) -> (String, Vec<u8>) {
+    let data = STANDARD.decode(value["data"].as_str().unwrap_or_default()).unwrap();
+    (value["contentType"].as_str().unwrap_or("application/octet-stream").to_owned(), data)
 }
 
 fn percent(text: &str) -> String {

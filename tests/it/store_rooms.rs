@@ -61,6 +61,8 @@ pub fn open(room: Option<Guarded<Arc<Room>>>) -> Option<Arc<Room>> {
         request_id: "test".into(),
         deadline: None,
         clock: Clock::from_fn(|| 0),
+        origin: None,
+        expires_at_ms: None,
     };
     room.map(|room| ctx.open(Some(room), Level::Read, Resource::Room).unwrap())
 }
