@@ -16,6 +16,7 @@ use crate::Fail;
 const INPUT_BYTES: usize = 1 << 20;
 const EVENTS_MAX: usize = 256;
 const POLL_TIMEOUT: Duration = Duration::from_millis(50);
+const TICK: Duration = Duration::from_millis(1);
 
 /// What one connection says and hears. `out` is sent as soon as the call returns.
 pub trait Session {
@@ -30,6 +31,14 @@ pub trait Session {
         now: Instant,
         tally: &mut Tally,
     ) -> Result<usize, Fail>;
+
+    /// Whether `tick` is to be called.
+    fn ticks(&self) -> bool {
+        false
+    }
+
+    /// Called again and again, at least every millisecond, for what is sent by the clock.
+    fn tick(&mut self, _out: &mut Vec<u8>, _now: Instant) {}
 }
 
 /// What was counted while the window was open.
@@ -80,6 +89,7 @@ pub struct Engine {
     poll: Poll,
     events: Events,
     connections: Vec<Connection>,
+    ticks: bool,
     tally: Tally,
 }
 
@@ -100,13 +110,15 @@ impl Engine {
             connections.push(Connection { stream, session, input, filled: 0, out, sent: 0 });
         }
         let events = Events::with_capacity(EVENTS_MAX);
-        Ok(Self { poll, events, connections, tally: Tally::default() })
+        let ticks = connections.iter().any(|connection| connection.session.ticks());
+        Ok(Self { poll, events, connections, ticks, tally: Tally::default() })
     }
 
     /// Drives all connections until `until`, whatever is counted.
     fn drive(&mut self, until: Instant) -> Result<(), Fail> {
+        let timeout = if self.ticks { TICK } else { POLL_TIMEOUT };
         while Instant::now() < until {
-            if let Err(error) = self.poll.poll(&mut self.events, Some(POLL_TIMEOUT))
+            if let Err(error) = self.poll.poll(&mut self.events, Some(timeout))
                 && error.kind() != ErrorKind::Interrupted
             {
                 return Err(error.into());
@@ -116,6 +128,22 @@ impl Engine {
                 if event.is_readable() {
                     connection.readable(&mut self.tally)?;
                 }
+                connection.flush()?;
+            }
+            if self.ticks {
+                self.tick()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Result<(), Fail> {
+        let now = Instant::now();
+        for connection in &mut self.connections {
+            let pending = !connection.out.is_empty();
+            connection.session.tick(&mut connection.out, now);
+            // What waits for a full socket goes out with its event.
+            if !pending && !connection.out.is_empty() {
                 connection.flush()?;
             }
         }
@@ -188,20 +216,26 @@ impl Connection {
 }
 
 fn count(tally: Tally, seconds: f64) -> Counted {
-    let mut latencies = tally.latencies_ns;
-    latencies.sort_unstable();
-    let total_ns: u64 = latencies.iter().map(|ns| u64::from(*ns)).sum();
-    let at = |quantile: f64| {
-        let index = (latencies.len().saturating_sub(1) as f64 * quantile).round() as usize;
-        latencies.get(index).map_or(0.0, |ns| f64::from(*ns) / 1e6)
-    };
-    Counted {
-        requests: latencies.len() as u64,
-        seconds,
-        p50_ms: at(0.50),
-        p99_ms: at(0.99),
-        mean_ms: total_ns as f64 / 1e6 / latencies.len().max(1) as f64,
-        errors: tally.errors,
-        first_error: tally.first_error,
+    let counted = Counted::of(tally.latencies_ns, seconds);
+    Counted { errors: tally.errors, first_error: tally.first_error, ..counted }
+}
+
+impl Counted {
+    pub fn of(mut latencies: Vec<u32>, seconds: f64) -> Self {
+        latencies.sort_unstable();
+        let total_ns: u64 = latencies.iter().map(|ns| u64::from(*ns)).sum();
+        let at = |quantile: f64| {
+            let index = (latencies.len().saturating_sub(1) as f64 * quantile).round() as usize;
+            latencies.get(index).map_or(0.0, |ns| f64::from(*ns) / 1e6)
+        };
+        Self {
+            requests: latencies.len() as u64,
+            seconds,
+            p50_ms: at(0.50),
+            p99_ms: at(0.99),
+            mean_ms: total_ns as f64 / 1e6 / latencies.len().max(1) as f64,
+            errors: 0,
+            first_error: None,
+        }
     }
 }

@@ -51,6 +51,13 @@ impl Used {
     }
 }
 
+/// Memory of a process that is in use, in bytes.
+pub fn resident_bytes(pid: u32) -> Result<u64, Fail> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+    Ok(kib.ok_or("no VmRSS in a status file")?.trim().parse::<u64>()? << 10)
+}
+
 fn process_seconds(path: &str) -> Result<f64, Fail> {
     let text = fs::read_to_string(path)?;
     // The second field is the program's name in brackets, and may hold spaces.

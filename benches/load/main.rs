@@ -20,7 +20,10 @@ mod measure;
 mod processes;
 mod reference;
 mod report;
+mod rooms;
 mod seed;
+mod ws;
+mod ws_reference;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -93,6 +96,7 @@ fn scenario_names() -> Vec<&'static str> {
     let mut names: Vec<_> = get_room::SCENARIOS.iter().map(|(name, _)| *name).collect();
     names.push(create_room::SCENARIO);
     names.extend(list_rooms::scenario_names());
+    names.extend(rooms::scenario_names());
     names
 }
 
@@ -128,6 +132,8 @@ fn measure_all(options: &Options) -> Result<(), Fail> {
         let listed = list_rooms::run(plan, |scenario| options.wants(scenario))?;
         listed.into_iter().for_each(&mut keep);
     }
+    let setup = rooms::Setup { plan, with_roomd: !options.limits_only };
+    rooms::run(setup, |scenario| options.wants(scenario), &mut keep)?;
     let path = report::write(plan, &sections)?;
     println!("\nwritten to {}", path.display());
     Ok(())

@@ -38,6 +38,14 @@ pub struct Sample {
 }
 
 impl Sample {
+    pub fn new(counted: Counted, before: Used, after: Used) -> Self {
+        let server_seconds = after.server - before.server;
+        let load_seconds = after.load - before.load;
+        let others = after.cores - before.cores - server_seconds - load_seconds;
+        let others_cores = (others / counted.seconds).max(0.0);
+        Self { counted, server_seconds, load_seconds, others_cores }
+    }
+
     fn quiet(&self) -> bool {
         self.others_cores <= OTHERS_CORES_MAX
     }
@@ -86,14 +94,10 @@ fn window(plan: Plan, target: &mut Target<'_>) -> Result<Sample, Fail> {
     if let Some(first) = &counted.first_error {
         eprintln!("{}: {} wrong answers, the first: {first}", target.label, counted.errors);
     }
-    let server_seconds = after.server - before.server;
-    let load_seconds = after.load - before.load;
-    let others = after.cores - before.cores - server_seconds - load_seconds;
-    let others_cores = (others / counted.seconds).max(0.0);
-    Ok(Sample { counted, server_seconds, load_seconds, others_cores })
+    Ok(Sample::new(counted, before, after))
 }
 
-fn summarize(label: &str, samples: &[Sample]) -> Summary {
+pub fn summarize(label: &str, samples: &[Sample]) -> Summary {
     let quiet: Vec<&Sample> = samples.iter().filter(|sample| sample.quiet()).collect();
     let quiet_windows = quiet.len();
     let used = if quiet_windows < 2 { samples.iter().collect() } else { quiet };
@@ -114,7 +118,7 @@ fn summarize(label: &str, samples: &[Sample]) -> Summary {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_unstable_by(f64::total_cmp);
     let middle = values.len() / 2;

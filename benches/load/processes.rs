@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::http1::{self, Request};
@@ -25,8 +26,24 @@ pub struct Server {
 }
 
 impl Server {
+    /// A process that was just started, and the folder that goes away with it.
+    pub fn new(address: SocketAddr, child: Child, folder: Option<TempDir>) -> Self {
+        Self { address, child, _folder: folder }
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Ends it in good order, with everything stored.
+    pub fn end(&mut self) -> Result<(), Fail> {
+        let pid = Pid::from_raw(i32::try_from(self.pid())?).ok_or("a process without an id")?;
+        kill_process(pid, Signal::TERM)?;
+        let status = self.child.wait()?;
+        if !status.success() {
+            return Err(format!("a server ended with {status}").into());
+        }
+        Ok(())
     }
 
     /// What it holds open is free when this returns.
@@ -49,9 +66,18 @@ pub fn data_folder() -> Result<TempDir, Fail> {
     Ok(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
 }
 
+/// A folder in memory, which takes the disk out of a measurement.
+pub fn memory_folder() -> Result<TempDir, Fail> {
+    Ok(tempfile::tempdir_in("/dev/shm")?)
+}
+
 /// roomd on a fresh folder.
 pub fn roomd(pinning: bool, flags: &[&str]) -> Result<Server, Fail> {
-    let folder = data_folder()?;
+    roomd_in(data_folder()?, pinning, flags)
+}
+
+/// roomd on a folder that goes away with it.
+pub fn roomd_in(folder: TempDir, pinning: bool, flags: &[&str]) -> Result<Server, Fail> {
     let mut server = roomd_on(folder.path(), pinning, flags)?;
     server._folder = Some(folder);
     Ok(server)
@@ -59,8 +85,7 @@ pub fn roomd(pinning: bool, flags: &[&str]) -> Result<Server, Fail> {
 
 /// roomd on a folder that the caller filled and keeps.
 pub fn roomd_on(folder: &Path, pinning: bool, flags: &[&str]) -> Result<Server, Fail> {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let address = free_address()?;
     let log_path = folder.join("roomd.log");
     let log = fs::File::create(&log_path)?;
     let mut command = machine::pinned(env!("CARGO_BIN_EXE_roomd"), pinning);
@@ -81,21 +106,33 @@ pub fn roomd_on(folder: &Path, pinning: bool, flags: &[&str]) -> Result<Server, 
     Ok(server)
 }
 
+pub fn free_address() -> Result<SocketAddr, Fail> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
 fn wait_until_ready(server: &mut Server, log_path: &Path) -> Result<(), Fail> {
+    wait_for_answer(server, log_path, Some(&Request::get("/readyz", "")))
+}
+
+/// Returns when the server answers `ready` with a 200, or, without a request, listens.
+pub fn wait_for_answer(
+    server: &mut Server,
+    log_path: &Path,
+    ready: Option<&Request>,
+) -> Result<(), Fail> {
     let deadline = Instant::now() + START_TIMEOUT;
-    let ready = Request::get("/readyz", "");
     while Instant::now() < deadline {
         if let Some(status) = server.child.try_wait()? {
             let log = fs::read_to_string(log_path).unwrap_or_default();
-            return Err(format!("roomd ended with {status} instead of serving:\n{log}").into());
+            return Err(format!("the server ended with {status} instead of serving:\n{log}").into());
         }
-        if TcpStream::connect(server.address).is_ok() && http1::call(server.address, &ready).is_ok()
-        {
+        let answers = |request| http1::call(server.address, request).is_ok();
+        if TcpStream::connect(server.address).is_ok() && ready.is_none_or(answers) {
             return Ok(());
         }
         std::thread::sleep(START_POLL);
     }
-    Err(format!("roomd was not ready after {} s", START_TIMEOUT.as_secs()).into())
+    Err(format!("the server was not ready after {} s", START_TIMEOUT.as_secs()).into())
 }
 
 /// This binary again, as the bare server that answers `reply` to everything.

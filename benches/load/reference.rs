@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tonic_prost::ProstCodec;
 
-use crate::Fail;
+use crate::{Fail, ws_reference};
 
 pub const HTTP_JSON: &str = "http-json";
 pub const HTTP_PROTOBUF: &str = "http-protobuf";
@@ -34,6 +34,9 @@ pub fn run(kind: &str, reply: &Path) -> Result<(), Fail> {
 }
 
 async fn serve(kind: String, reply: Bytes) -> Result<(), std::io::Error> {
+    if ws_reference::is_kind(&kind) {
+        return ws_reference::serve(kind, reply.to_vec()).await;
+    }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("{}", listener.local_addr()?);
     let content_type = match kind.as_str() {
