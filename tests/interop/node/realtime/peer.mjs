@@ -51,10 +51,11 @@ export class Peer {
     };
   }
 
+  // The client says "connected" a moment before it knows itself, so both are waited for.
   connected() {
     return eventually(
       () => `${this.name} is connected (${this.room.getStatus()} ${this.errors.map(String)})`,
-      () => this.room.getStatus() === "connected",
+      () => this.room.getStatus() === "connected" && this.actor !== undefined,
     );
   }
 
