@@ -42,6 +42,7 @@ def test_everybody_comes_back(own_server, clients, end):
     anna.edit(["t"], "insert", 0, "before")
     anna.type(0, "before")
     anna.synchronized()
+    eventually("ben has the document", lambda: ben.document() == "before")
     actors = {client.state()["actor"] for client in clients}
     getattr(own_server, end)()
     eventually("they notice", lambda: all(client.status != "connected" for client in clients))

@@ -44,14 +44,6 @@ const ACTIONS = {
     await peer.synchronized();
     if (peer.provider) await peer.yjsSynchronized();
   },
-  isSynchronized(name) {
-    const peer = peers.get(name);
-    return (
-      peer.room.getStatus() === "connected" &&
-      peer.room.getStorageStatus() === "synchronized" &&
-      (!peer.provider || peer.provider.getStatus() === "synchronized")
-    );
-  },
   presence: (name, patch) => peers.get(name).room.updatePresence(patch),
   broadcast: (name, event) => peers.get(name).room.broadcastEvent(event),
   state(name) {

@@ -71,11 +71,15 @@ export class Peer {
   }
 
   // Everything that this client did was acknowledged.
+  get isSynchronized() {
+    return this.room.getStatus() === "connected" &&
+      this.room.getStorageStatus() === "synchronized";
+  }
+
   synchronized() {
     return eventually(
       () => `${this.name} is synchronized (${this.room.getStorageStatus()})`,
-      () => this.room.getStatus() === "connected" &&
-        this.room.getStorageStatus() === "synchronized",
+      () => this.isSynchronized,
     );
   }
 
@@ -84,12 +88,22 @@ export class Peer {
     return this.provider;
   }
 
-  // The server's snapshot hash is the one of this client's document.
+  // The server's snapshot hash is the one of this client's document. The provider reckons its own
+  // hash anew a moment after an edit; until then its status is that of the document before.
+  get yjsIsSynchronized() {
+    const { rootDocHandler, subdocHandlersΣ } = this.provider;
+    const handlers = [rootDocHandler, ...subdocHandlersΣ.get().values()];
+    return (
+      this.room.getStatus() === "connected" &&
+      handlers.every(({ debounceTimer }) => debounceTimer === null) &&
+      this.provider.getStatus() === "synchronized"
+    );
+  }
+
   yjsSynchronized() {
     return eventually(
       () => `the document of ${this.name} is synchronized (${this.provider.getStatus()})`,
-      () => this.room.getStatus() === "connected" &&
-        this.provider.getStatus() === "synchronized",
+      () => this.yjsIsSynchronized,
     );
   }
 
