@@ -42,6 +42,9 @@ use versions::Edits;
 pub(super) const MAILBOX_LEN_MAX: usize = 1_024;
 /// Commands that are worked off before the next commit is begun.
 const BATCH_LEN_MAX: usize = 256;
+/// How long frames that may wait do so, if nothing takes them along. When many come at once, most of
+/// the work would be telling each of the others about each of them on its own.
+const ANNOUNCE_WITHIN_MS: i64 = 50;
 
 pub(super) enum Command {
     Join {
@@ -100,6 +103,8 @@ pub(super) struct Actor {
     commit: Commit,
     schema: Option<crate::store::SchemaId>,
     idle_since_ms: Option<i64>,
+    /// When frames that were allowed to wait have waited long enough.
+    announce_at_ms: Option<i64>,
     touched_at_ms: i64,
     edits: Edits,
 }
@@ -179,6 +184,7 @@ impl Actor {
                 return flow;
             }
         }
+        self.do_what_is_due().await;
         Flow::On
     }
 
@@ -253,6 +259,9 @@ impl Actor {
     fn carry_out(&mut self, effects: Effects) {
         for delivery in &effects.now {
             self.deliver(delivery);
+            if delivery.frame.message.may_wait() && self.announce_at_ms.is_none() {
+                self.announce_at_ms = Some(self.rooms.clock.now_ms() + ANNOUNCE_WITHIN_MS);
+            }
         }
         self.commit.after(effects.after_commit);
     }
@@ -300,7 +309,9 @@ impl Actor {
         let unload_ms = idle.saturating_add(self.room_idle_ms());
         let expiry_ms = self.state.people.next_expiry_ms().unwrap_or(i64::MAX);
         let version_ms = self.version_due_ms().unwrap_or(i64::MAX);
-        let wait_ms = unload_ms.min(expiry_ms).min(version_ms).saturating_sub(now_ms);
+        let announce_ms = self.announce_at_ms.unwrap_or(i64::MAX);
+        let due_ms = unload_ms.min(expiry_ms).min(version_ms).min(announce_ms);
+        let wait_ms = due_ms.saturating_sub(now_ms);
         Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0).max(1))
     }
 
@@ -308,24 +319,40 @@ impl Actor {
         i64::try_from(self.rooms.limits.room_idle_ms).unwrap_or(i64::MAX)
     }
 
-    /// The time has come for something: somebody expires, or the room has been idle for long enough.
+    /// Nothing came for a while: what is due, and the end of a room that has been idle long enough.
     async fn wake(&mut self, mailbox_is_empty: bool) -> Flow {
-        let now_ms = self.rooms.clock.now_ms();
-        let mut effects = Effects::default();
-        self.state.people.expire(now_ms, &mut effects);
-        self.carry_out(effects);
-        if self.version_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
-            self.create_automatic_version().await;
-        }
+        self.do_what_is_due().await;
         let is_idle = self.state.people.is_empty() && self.commit.is_idle() && mailbox_is_empty;
         if !is_idle {
             self.idle_since_ms = None;
             return Flow::On;
         }
+        let now_ms = self.rooms.clock.now_ms();
         let since = *self.idle_since_ms.get_or_insert(now_ms);
         match now_ms - since >= self.room_idle_ms() {
             true => Flow::End(CloseReason::ShuttingDown),
             false => Flow::On,
+        }
+    }
+
+    /// A room that is never at rest comes here after every batch of commands.
+    async fn do_what_is_due(&mut self) {
+        let now_ms = self.rooms.clock.now_ms();
+        let mut effects = Effects::default();
+        self.state.people.expire(now_ms, &mut effects);
+        self.carry_out(effects);
+        self.announce(now_ms);
+        if self.version_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
+            self.create_automatic_version().await;
+        }
+    }
+
+    fn announce(&mut self, now_ms: i64) {
+        if self.announce_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+            self.announce_at_ms = None;
+            for connection in self.connections.values() {
+                connection.outbox.hurry();
+            }
         }
     }
 

@@ -174,6 +174,14 @@ pub enum ServerMessage {
     Comment(CommentEvent),
 }
 
+impl ServerMessage {
+    /// Whether a moment later does as well. Clients show nobody before the first presence, which
+    /// takes the news of who came along.
+    pub fn may_wait(&self) -> bool {
+        matches!(self, Self::UserJoined { .. } | Self::UserLeft { .. })
+    }
+}
+
 /// A message on its way to any number of sessions. It is encoded once per codec, by whoever needs
 /// it first.
 #[derive(Debug)]

@@ -24,6 +24,8 @@ struct Queue {
     bytes: usize,
     /// Whether an answer to a fetch of Storage waits.
     holds_storage: bool,
+    /// Whether whoever writes to the peer was woken for what waits.
+    is_told: bool,
     closed: Option<CloseReason>,
 }
 
@@ -38,12 +40,14 @@ impl Outbox {
     }
 
     /// Adds a frame, unless the peer is closed or has too much to read already: then it is closed,
-    /// and what waits is dropped at once, so that nobody's memory grows for it.
+    /// and what waits is dropped at once, so that nobody's memory grows for it. A frame that may
+    /// wait leaves with the next one that may not, or when `hurry` is called.
     pub(super) fn push(&self, frame: &Arc<Frame>) {
         let mut queue = self.lock();
         if queue.closed.is_some() {
             return;
         }
+        let mut hurries = !frame.message.may_wait();
         // The document does not count: whoever loads it has asked for it, and gets it once at a time.
         match frame.message {
             ServerMessage::StorageChunk { .. } | ServerMessage::StorageItems { .. } => {
@@ -55,12 +59,27 @@ impl Outbox {
             queue.frames = Vec::new();
             queue.closed = Some(CloseReason::TooSlow);
             self.cut.cancel();
+            hurries = true;
         } else {
             queue.frames.push(Arc::clone(frame));
         }
-        let first = queue.frames.len() <= 1;
+        if hurries {
+            self.tell(queue);
+        }
+    }
+
+    /// Lets go of what was allowed to wait.
+    pub(super) fn hurry(&self) {
+        let queue = self.lock();
+        if !queue.frames.is_empty() {
+            self.tell(queue);
+        }
+    }
+
+    fn tell(&self, mut queue: MutexGuard<'_, Queue>) {
+        let was_told = std::mem::replace(&mut queue.is_told, true);
         drop(queue);
-        if first {
+        if !was_told {
             self.ready.notify_one();
         }
     }
@@ -96,6 +115,7 @@ impl Outbox {
                 if !queue.frames.is_empty() {
                     queue.bytes = 0;
                     queue.holds_storage = false;
+                    queue.is_told = false;
                     frames.append(&mut queue.frames);
                     return None;
                 }
@@ -109,5 +129,50 @@ impl Outbox {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    const LEFT: ServerMessage = ServerMessage::UserLeft { actor: 1 };
+    const END: ServerMessage = ServerMessage::StorageEnd;
+
+    /// How many frames come out in one go, or none if the peer was not woken.
+    fn woken(waits: &mut std::pin::Pin<Box<impl Future<Output = usize>>>) -> Option<usize> {
+        waits.as_mut().now_or_never()
+    }
+
+    async fn drained(outbox: &Outbox) -> usize {
+        let mut frames = Vec::new();
+        assert_eq!(outbox.drain(&mut frames).await, None);
+        frames.len()
+    }
+
+    #[test]
+    fn a_frame_that_may_wait_leaves_with_the_next_one() {
+        let outbox = Outbox::new(1 << 20);
+        let mut waits = Box::pin(drained(&outbox));
+        assert_eq!(woken(&mut waits), None);
+        outbox.push(&Frame::new(LEFT));
+        outbox.push(&Frame::new(LEFT));
+        assert_eq!(woken(&mut waits), None);
+        outbox.push(&Frame::new(END));
+        assert_eq!(woken(&mut waits), Some(3));
+    }
+
+    #[test]
+    fn a_frame_that_may_wait_leaves_when_its_time_is_over() {
+        let outbox = Outbox::new(1 << 20);
+        let mut waits = Box::pin(drained(&outbox));
+        assert_eq!(woken(&mut waits), None);
+        outbox.hurry();
+        assert_eq!(woken(&mut waits), None, "there is nothing");
+        outbox.push(&Frame::new(LEFT));
+        outbox.hurry();
+        assert_eq!(woken(&mut waits), Some(1));
     }
 }

@@ -48,6 +48,7 @@ impl Actor {
             commit: super::Commit::default(),
             schema: data.schema,
             idle_since_ms: None,
+            announce_at_ms: None,
             touched_at_ms: 0,
             edits: Edits::default(),
         }))
