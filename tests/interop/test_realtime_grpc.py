@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
 import grpc
 import pytest
 from grpc_member import GrpcMember, as_json
-from harness import DEV_SECRET_KEY, eventually
+from harness import DEV_SECRET_KEY, REPOSITORY, eventually
 from liveblocks import Liveblocks
 from realtime import stored
 
@@ -145,3 +149,24 @@ def test_the_document_goes_both_ways(anna, join, prefix, stubs):
     echo = dora.first("yjs", lambda message: not message.HasField("state_vector"))
     assert echo.snapshot_hash == answer.snapshot_hash, "nothing new was in it"
     assert anna.document() == "hello"
+
+
+def test_the_example_in_rust(server, agent, anna, prefix):
+    """The one of the documentation, as it stands there."""
+    source = (REPOSITORY / "examples/join_room.rs").read_text()
+    assert f"```rust\n{source}```" in (REPOSITORY / "docs/realtime.md").read_text()
+    program = Path(os.environ["ROOMD_EXAMPLES"]) / "join_room"
+    # It has an end, so that a line that never comes fails the test.
+    words = ["timeout", "60", program, server.url, prefix, DEV_SECRET_KEY]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as example:
+        assert example.stdout
+        assert example.stdout.readline() == "1 others are here\n"
+        ben = agent.join(f"{prefix}ben", prefix, user="ben")
+        hello = [f"hello, {ben.state()['actor']}"]
+        heard = lambda: [event["event"] for event in anna.state()["events"]]  # noqa: E731
+        eventually("anna hears the greeting", lambda: heard() == hello)
+        anna.broadcast("bye")
+        said = f"{anna.state()['actor']} says"
+        assert any(line.startswith(said) and "bye" in line for line in example.stdout)
+        example.terminate()
+        ben.leave()

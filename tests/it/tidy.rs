@@ -157,7 +157,7 @@ fn every_dependency_is_used() {
     for (section, folders) in [
         ("dependencies", &["src", "build"][..]),
         ("build-dependencies", &["build"]),
-        ("dev-dependencies", &["src", "tests", "benches"]),
+        ("dev-dependencies", &["src", "tests", "benches", "examples"]),
     ] {
         let text = text(folders);
         for name in manifest[section].as_table().unwrap().keys() {
