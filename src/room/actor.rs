@@ -44,7 +44,7 @@ pub(super) const MAILBOX_LEN_MAX: usize = 1_024;
 const BATCH_LEN_MAX: usize = 256;
 /// How long frames that may wait do so, if nothing takes them along. When many come at once, most of
 /// the work would be telling each of the others about each of them on its own.
-const ANNOUNCE_WITHIN_MS: i64 = 50;
+const ANNOUNCE_WITHIN_MS: i64 = 100;
 
 pub(super) enum Command {
     Join {
