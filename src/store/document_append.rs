@@ -19,8 +19,11 @@ use super::writer::{Job, Ran, Sharing};
 use crate::error::Error;
 
 const SQLITE_HEAD: &str = "WITH v (project_id, key, epoch, document, seq, payload) AS (VALUES ";
-/// `CROSS JOIN` keeps SQLite from walking through all rooms to find these.
-const SQLITE_TAIL: &str = ") INSERT INTO document_update (project_id, key, document, seq, payload) \
+/// `CROSS JOIN` keeps SQLite from walking through all rooms to find these. With `OR FAIL` it need
+/// not be able to undo the statement alone, for which it would copy each page that is written to:
+/// after an error the caller undoes everything.
+const SQLITE_TAIL: &str = ") INSERT OR FAIL \
+    INTO document_update (project_id, key, document, seq, payload) \
     SELECT v.project_id, v.key, v.document, v.seq, v.payload FROM v CROSS JOIN room_data d \
     WHERE d.project_id = v.project_id AND d.key = v.key AND d.epoch = v.epoch";
 /// The share of the row keeps openers out until the commit: else one could load the document
