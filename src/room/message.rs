@@ -58,6 +58,11 @@ impl ClientMessage {
         matches!(self, Self::Ops(_) | Self::UpdateYjs { .. })
     }
 
+    /// Whether it is an update of this Yjs document, in this format.
+    pub fn is_update_of(&self, of: &Option<Arc<str>>, format: Encoding) -> bool {
+        matches!(self, Self::UpdateYjs { guid, encoding, .. } if guid == of && *encoding == format)
+    }
+
     /// About what it holds in memory while it waits for the room.
     pub fn cost_bytes(&self) -> usize {
         const OVERHEAD_BYTES: usize = 64;
@@ -104,6 +109,16 @@ pub struct YjsMessage {
     pub guid: Option<Arc<str>>,
     pub encoding: Encoding,
     /// Of the document after this message, so that a client knows when it has the same.
+    pub snapshot_hash: [u8; 32],
+}
+
+/// Updates that came one after the other, each a message of its own to whoever reads them.
+#[derive(Debug, Clone)]
+pub struct YjsUpdates {
+    pub updates: Vec<Bytes>,
+    pub guid: Option<Arc<str>>,
+    pub encoding: Encoding,
+    /// Of the document after the last of them: a client compares no other one with its own.
     pub snapshot_hash: [u8; 32],
 }
 
@@ -171,6 +186,7 @@ pub enum ServerMessage {
         reason: Arc<str>,
     },
     Yjs(YjsMessage),
+    YjsUpdates(YjsUpdates),
     Comment(CommentEvent),
 }
 
@@ -208,6 +224,9 @@ impl Frame {
             ServerMessage::Event { event, .. } => event.get().len(),
             ServerMessage::Ops(ops) => ops.iter().map(OutgoingOp::cost_bytes).sum(),
             ServerMessage::Yjs(yjs) => yjs.update.len() * 4 / 3,
+            ServerMessage::YjsUpdates(run) => {
+                run.updates.iter().map(|update| OVERHEAD_BYTES + update.len() * 4 / 3).sum()
+            }
             ServerMessage::RoomState { users, .. } => {
                 users.iter().map(|(_, member)| member.cost_bytes()).sum()
             }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::effects::{Effects, To};
-use super::message::{ActorId, ServerMessage, YjsMessage};
-use super::yjs::{Encoding, YDocument};
+use super::message::{ActorId, ServerMessage, YjsMessage, YjsUpdates};
+use super::yjs::{Effect, Encoding, YDocument};
 use crate::domain::permissions::Resource;
 use crate::error::{Code, Error};
 
@@ -94,7 +94,27 @@ impl SharedYjs {
         empty.fetch(sender, &[], guid, encoding, effects);
     }
 
-    /// Everybody gets the update, its sender too: only so does it know that it was stored.
+    /// What came together is applied together, since most of the work is then done once. An update
+    /// that cannot be applied takes no other with it.
+    pub fn update_all(
+        &mut self,
+        sender: ActorId,
+        updates: Vec<Bytes>,
+        guid: &Guid,
+        encoding: Encoding,
+        effects: &mut Effects,
+    ) {
+        let Some(loaded) = self.documents.get_mut(guid) else { return };
+        let together: Vec<&[u8]> = updates.iter().map(Bytes::as_ref).collect();
+        if let Ok(effect) = loaded.document.apply_together(&together, encoding) {
+            return loaded.changed(effect, updates, guid, encoding, effects);
+        }
+        for update in updates {
+            // The sender is told; there is nobody else to tell.
+            drop(self.update(Some(sender), update, guid, encoding, effects));
+        }
+    }
+
     pub fn update(
         &mut self,
         sender: Option<ActorId>,
@@ -108,16 +128,7 @@ impl SharedYjs {
         };
         match loaded.document.apply(&update, encoding) {
             Ok(effect) => {
-                loaded.log.extend(effect.records);
-                let message = YjsMessage {
-                    update,
-                    state_vector: None,
-                    guid: guid.clone(),
-                    encoding,
-                    snapshot_hash: loaded.document.snapshot_hash(encoding),
-                };
-                let to = To::Readers { of: Resource::Storage, except: None };
-                effects.send_after_commit(to, ServerMessage::Yjs(message));
+                loaded.changed(effect, vec![update], guid, encoding, effects);
                 Ok(())
             }
             Err(rejected) => {
@@ -148,6 +159,24 @@ impl SharedYjs {
             snapshot_hash: document.snapshot_hash(encoding),
         };
         effects.send_after_commit(To::One(sender), ServerMessage::Yjs(message));
+    }
+}
+
+impl Loaded {
+    /// Everybody gets the updates, their sender too: only so does it know that they were stored.
+    fn changed(
+        &mut self,
+        effect: Effect,
+        updates: Vec<Bytes>,
+        guid: &Guid,
+        encoding: Encoding,
+        effects: &mut Effects,
+    ) {
+        self.log.extend(effect.records);
+        let (guid, snapshot_hash) = (guid.clone(), self.document.snapshot_hash(encoding));
+        let run = YjsUpdates { updates, guid, encoding, snapshot_hash };
+        let to = To::Readers { of: Resource::Storage, except: None };
+        effects.send_after_commit(to, ServerMessage::YjsUpdates(run));
     }
 }
 

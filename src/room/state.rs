@@ -87,7 +87,8 @@ impl State {
         effects: &mut Effects,
     ) {
         let mut fetch = false;
-        for message in messages {
+        let mut messages = messages.into_iter().peekable();
+        while let Some(message) = messages.next() {
             match message {
                 ClientMessage::Presence { data, target } => {
                     self.people.update_presence(sender, data, target, effects);
@@ -110,10 +111,16 @@ impl State {
                     }
                 }
                 ClientMessage::UpdateYjs { update, guid, encoding } => {
+                    let mut updates = vec![update];
+                    let is_next = |next: &ClientMessage| next.is_update_of(&guid, encoding);
+                    while let Some(ClientMessage::UpdateYjs { update, .. }) =
+                        messages.next_if(is_next)
+                    {
+                        updates.push(update);
+                    }
                     let rights = self.people.rights(sender);
                     if rights.allows(Level::Write, Resource::Storage) {
-                        // The sender was told; there is nobody else to tell.
-                        drop(self.yjs.update(Some(sender), update, &guid, encoding, effects));
+                        self.yjs.update_all(sender, updates, &guid, encoding, effects);
                     } else if rights.allows(Level::Read, Resource::Storage) {
                         self.yjs.refuse_update(sender, &guid, encoding, effects);
                     }

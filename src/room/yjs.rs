@@ -22,6 +22,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use aws_lc_rs::digest;
@@ -29,7 +30,7 @@ use aws_lc_rs::digest;
 use self::deletions::Deletions;
 use self::engine::Engine;
 use self::lists::{Lists, Placed};
-use self::scan::{Scanned, scan};
+use self::scan::{Scanned, scan_all};
 use self::waiting::{Clocks, Plan, Waiting, plan};
 use self::wire::{Malformed, Reader, put_uint};
 use self::write::Writer;
@@ -53,6 +54,8 @@ pub const VALUE_LEVELS_MAX: usize = 100;
 /// A record of the log or a chunk of a snapshot, its tag included.
 pub const CHUNK_BYTES_MAX: usize = 256 << 10;
 
+/// Updates of the log that are applied as one when a document is opened.
+const LOADED_TOGETHER_MAX: usize = 256;
 const CLIENT_ID_MAX: u64 = (1 << 53) - 1;
 /// `yrs` counts in 32 bits, with a sign in some places.
 const CLOCK_MAX: u32 = i32::MAX as u32;
@@ -127,41 +130,59 @@ impl YDocument {
 
     /// Opens a document from its snapshot and from the log records after it.
     pub fn load<'a>(records: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, Corrupt> {
-        let mut document = Self::new();
         let mut whole = record::Whole::default();
-        let mut at = 0;
+        let (mut updates, mut at) = (Vec::new(), 0);
         for record in records {
-            let mut use_record = || match whole.push(record)? {
-                Some(update) => document.integrate(&scan(&update, Encoding::V1, true)?).map(|_| ()),
-                None => Ok(()),
-            };
-            use_record().map_err(|cause| Corrupt { record: at, cause })?;
+            let update = whole.push(record).map_err(|cause| Corrupt { record: at, cause })?;
+            updates.extend(update.map(|update| (at, update)));
             at += 1;
         }
         if whole.is_cut_off() {
             let cause = Malformed("the last record is continued in one that is missing").into();
             return Err(Corrupt { record: at, cause });
         }
+        let mut document = Self::new();
+        for together in updates.chunks(LOADED_TOGETHER_MAX) {
+            document.replay(together)?;
+        }
         Ok(document)
+    }
+
+    fn replay(&mut self, updates: &[(usize, Cow<'_, [u8]>)]) -> Result<(), Corrupt> {
+        let together: Vec<&[u8]> = updates.iter().map(|(_, update)| update.as_ref()).collect();
+        let scanned = scan_all(&together, Encoding::V1, true).map_err(Rejected::from);
+        match (scanned.and_then(|scanned| self.integrate(&scanned)), updates) {
+            (Ok(_), _) => Ok(()),
+            (Err(cause), [(record, _)]) => Err(Corrupt { record: *record, cause }),
+            // One by one, to tell which it is.
+            (Err(_), several) => several.chunks(1).try_for_each(|one| self.replay(one)),
+        }
     }
 
     /// Applies an update as a whole, or not at all. What of it depends on something that has not
     /// come yet is kept, and takes effect when that comes.
     pub fn apply(&mut self, update: &[u8], encoding: Encoding) -> Result<Effect, Rejected> {
-        if update.len() > UPDATE_BYTES_MAX {
-            return Err(Rejected::TooLarge { bytes: update.len() });
+        self.apply_together(&[update], encoding)
+    }
+
+    /// Applies updates as if they were one, all or none. Most of the work is done once for all of
+    /// them, and the limits are those of one.
+    pub fn apply_together(
+        &mut self,
+        updates: &[&[u8]],
+        encoding: Encoding,
+    ) -> Result<Effect, Rejected> {
+        let bytes = updates.iter().map(|update| update.len()).sum();
+        if bytes > UPDATE_BYTES_MAX {
+            return Err(Rejected::TooLarge { bytes });
         }
-        let scanned = scan(update, encoding, false)?;
+        let scanned = scan_all(updates, encoding, false)?;
         if !self.integrate(&scanned)? {
             return Ok(Effect { records: Vec::new() });
         }
         let records = match encoding {
-            Encoding::V1 => record::split(update),
-            Encoding::V2 => {
-                let mut writer = Writer::default();
-                scanned.blocks().for_each(|(block, bytes)| writer.push(block, bytes));
-                record::split(&writer.finish(&scanned.deletions))
-            }
+            Encoding::V1 => updates.iter().flat_map(|update| record::split(update)).collect(),
+            Encoding::V2 => record::split(&rewritten(&scanned)),
         };
         Ok(Effect { records })
     }
@@ -182,7 +203,7 @@ impl YDocument {
         let mut changed = plan.holds_more(&self.waiting);
         if !plan.ready.is_empty() || !now.is_empty() {
             changed = true;
-            self.place_and_apply(&mut plan, &now)?;
+            self.place_and_apply(update, &plan, &now)?;
         }
         self.waiting.follow(&mut plan);
         if !now.is_empty() || !plan.ready.is_empty() {
@@ -197,8 +218,8 @@ impl YDocument {
     /// The deletions that can be done after a plan, and those of the update that cannot yet.
     fn sort_deletions(&self, update: &Scanned, plan: &Plan) -> (Deletions, Vec<(u64, u32, u32)>) {
         let mut ends = Clocks::new();
-        for ready in &plan.ready {
-            ends.insert(ready.block.client, ready.block.end());
+        for (block, _) in plan.ready.iter().filter_map(|ready| ready.block(update)) {
+            ends.insert(block.client, block.end());
         }
         let (mut now, mut later) = (Deletions::default(), Vec::new());
         let mut sort = |client: u64, ranges: &[(u32, u32)], fresh: bool| {
@@ -224,30 +245,41 @@ impl YDocument {
 
     /// Hands to the engine what is ready. If a block of the update has no right to be where it
     /// wants to be, nothing happens; one that has waited is collected, as if it had been deleted.
-    fn place_and_apply(&mut self, plan: &mut Plan, now: &Deletions) -> Result<(), Rejected> {
+    fn place_and_apply(
+        &mut self,
+        update: &Scanned,
+        plan: &Plan,
+        now: &Deletions,
+    ) -> Result<(), Rejected> {
         self.lists.begin();
         let mut writer = Writer::default();
-        for ready in &mut plan.ready {
-            match self.lists.place(&ready.block, &ready.bytes, &self.deleted) {
-                Ok(Placed::InItsList) => {}
-                Ok(Placed::Nowhere) => (ready.block, ready.bytes) = ready.block.collected(),
+        for ready in &plan.ready {
+            let Some((block, bytes)) = ready.block(update) else { continue };
+            let placed = match self.lists.place(block, bytes, &self.deleted) {
+                Ok(placed) => placed,
                 Err(problem) if ready.fresh => {
                     self.lists.roll_back();
                     return Err(problem.into());
                 }
                 Err(_) => {
-                    self.lists.place_nowhere(&ready.block);
-                    (ready.block, ready.bytes) = ready.block.collected();
+                    self.lists.place_nowhere(block);
+                    Placed::Nowhere
+                }
+            };
+            match placed {
+                Placed::InItsList => writer.push(block, bytes),
+                Placed::Nowhere => {
+                    let (block, bytes) = block.collected();
+                    writer.push(&block, &bytes);
                 }
             }
-            writer.push(&ready.block, &ready.bytes);
         }
         if let Err(problem) = self.engine.apply(&writer.finish(now), &mut self.deleted) {
             self.lists.roll_back();
             return Err(problem);
         }
-        for ready in &plan.ready {
-            self.clocks.insert(ready.block.client, ready.block.end());
+        for (block, _) in plan.ready.iter().filter_map(|ready| ready.block(update)) {
+            self.clocks.insert(block.client, block.end());
         }
         Ok(())
     }
@@ -325,6 +357,15 @@ impl YDocument {
     pub fn is_broken(&self) -> bool {
         self.engine.is_broken()
     }
+}
+
+/// What was read, as one update of version 1.
+fn rewritten(update: &Scanned) -> Vec<u8> {
+    let mut blocks: Vec<_> = update.blocks().collect();
+    blocks.sort_by_key(|(block, _)| (block.client, block.clock));
+    let mut writer = Writer::default();
+    blocks.into_iter().for_each(|(block, bytes)| writer.push(block, bytes));
+    writer.finish(&update.deletions)
 }
 
 fn put_clocks(clocks: &Clocks, out: &mut Vec<u8>) {

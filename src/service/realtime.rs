@@ -110,7 +110,7 @@ impl Stay {
             let mut frames = Vec::new();
             let ended = match self.event(&mut frames).await {
                 Event::Frames(closed) => {
-                    let replies = frames.iter().filter_map(|frame| protobuf::write(&frame.message));
+                    let replies = frames.iter().flat_map(|frame| protobuf::write(&frame.message));
                     self.waiting.extend(replies);
                     closed.map_or(Ok(()), Err)
                 }
@@ -149,7 +149,7 @@ impl Stay {
 
     async fn receive(&mut self, request: v1::JoinRoomRequest) -> Result<(), CloseReason> {
         let parsed = protobuf::read(request)?;
-        self.waiting.extend(parsed.rejections.iter().filter_map(protobuf::write));
+        self.waiting.extend(parsed.rejections.iter().flat_map(protobuf::write));
         match &self.session {
             Some(session) => session.receive(parsed.messages).await,
             None => Ok(()),

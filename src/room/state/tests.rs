@@ -191,6 +191,49 @@ fn a_yjs_update_comes_back_to_its_sender_and_a_refused_one_tells_where_the_docum
 }
 
 #[test]
+fn yjs_updates_that_come_together_leave_together_and_a_broken_one_takes_none_with_it() {
+    use yrs::{Doc, Text, Transact};
+    let doc = Doc::with_client_id(7);
+    let text = doc.get_or_insert_text("t");
+    let mut typed = |letter: &str| {
+        let mut transaction = doc.transact_mut();
+        text.push(&mut transaction, letter);
+        Bytes::from(transaction.encode_update_v1())
+    };
+    let message = |update: Bytes, guid: Guid| ClientMessage::UpdateYjs {
+        update,
+        guid,
+        encoding: crate::room::yjs::Encoding::V1,
+    };
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(&mut typed);
+    let mut state = room();
+    state.yjs.insert(Some("sub".into()), crate::room::yjs::YDocument::new());
+    let all = vec![
+        message(a.clone(), None),
+        message(b.clone(), None),
+        message(a.clone(), Some("sub".into())),
+        message(c.clone(), None),
+        message(Bytes::from_static(b"\xff garbage"), None),
+        message(d.clone(), None),
+    ];
+    let effects = receive(&mut state, WRITER, all);
+    let sent = effects.after_commit.iter().map(|delivery| match &delivery.frame.message {
+        ServerMessage::YjsUpdates(run) => run.updates.clone(),
+        ServerMessage::Yjs(refused) => vec![refused.update.clone()],
+        other => panic!("{other:?}"),
+    });
+    let nothing = Bytes::from_static(&[0, 0]);
+    let expected = [vec![a.clone(), b], vec![a], vec![c], vec![nothing], vec![d]];
+    assert_eq!(sent.collect::<Vec<_>>(), expected);
+    let last = effects.after_commit.last().map(|delivery| &delivery.frame.message);
+    let Some(ServerMessage::YjsUpdates(last)) = last else { panic!("{last:?}") };
+    let document = state.yjs.document(&None).unwrap();
+    assert_eq!(last.snapshot_hash, document.snapshot_hash(last.encoding));
+    let logged = state.yjs.take_logs().into_iter().map(|(_, records)| records.len());
+    assert_eq!(logged.sum::<usize>(), 5);
+}
+
+#[test]
 fn rights_that_change_are_told_and_hold_at_once() {
     let mut state = room();
     let mut effects = Effects::default();

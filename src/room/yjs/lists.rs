@@ -5,7 +5,7 @@
 //! leave pointers to collected blocks behind, or nest types until the stack ends. So each block is
 //! placed here first. What is typed in one go is one run, which keeps this table small.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::NESTING_LEVELS_MAX;
@@ -54,7 +54,7 @@ struct Holder {
 
 #[derive(Debug)]
 pub struct Lists {
-    runs: HashMap<u64, Vec<Run>>,
+    runs: BTreeMap<u64, Vec<Run>>,
     holders: Vec<Holder>,
     roots: HashMap<Arc<str>, u32>,
     types: HashMap<Id, u32>,
@@ -85,7 +85,7 @@ impl Default for Lists {
     fn default() -> Self {
         let nowhere = Holder { name: Name::Nowhere, level: 0, seen: Seen::default() };
         Self {
-            runs: HashMap::new(),
+            runs: BTreeMap::new(),
             holders: vec![nowhere],
             roots: HashMap::new(),
             types: HashMap::new(),
@@ -214,8 +214,12 @@ impl Lists {
 
     fn at(&self, (client, clock): Id) -> Place {
         let Some(runs) = self.runs.get(&client) else { return NOWHERE };
-        let at = runs.partition_point(|run| run.end <= clock);
-        runs.get(at).map_or(NOWHERE, |run| run.place)
+        let at = match runs.as_slice() {
+            // Whoever types goes on where the last letter was.
+            [.., before, _] if before.end <= clock => runs.len() - 1,
+            _ => runs.partition_point(|run| run.end <= clock),
+        };
+        runs.get(at).filter(|run| clock < run.end).map_or(NOWHERE, |run| run.place)
     }
 
     fn append(&mut self, block: &Block, place: Place) {

@@ -158,23 +158,43 @@ pub struct Scanned {
 impl Scanned {
     /// Blocks and their bytes, in the order of the update.
     pub fn blocks(&self) -> impl Iterator<Item = (&Block, &[u8])> {
-        let bytes = |span: &Span| self.bytes.get(span.0 as usize..span.1 as usize);
-        self.blocks.iter().map(move |(block, span)| (block, bytes(span).unwrap_or_default()))
+        self.blocks.iter().map(|(block, span)| (block, self.bytes_of(*span)))
+    }
+
+    /// One of them.
+    pub fn block(&self, at: usize) -> Option<(&Block, &[u8])> {
+        self.blocks.get(at).map(|(block, span)| (block, self.bytes_of(*span)))
+    }
+
+    fn bytes_of(&self, (from, to): Span) -> &[u8] {
+        self.bytes.get(from as usize..to as usize).unwrap_or_default()
     }
 }
 
-/// Reads an update. `blocks_max` keeps a few bytes of version 2 from being a billion blocks.
+/// Reads an update.
 pub fn scan(update: &[u8], encoding: Encoding, trusted: bool) -> Result<Scanned, Malformed> {
+    scan_all(&[update], encoding, trusted)
+}
+
+/// Reads updates as if they were one, with the limits of one. `blocks_max` keeps a few bytes of
+/// version 2 from being a billion blocks.
+pub fn scan_all(
+    updates: &[&[u8]],
+    encoding: Encoding,
+    trusted: bool,
+) -> Result<Scanned, Malformed> {
     let (blocks_max, bytes_max) = if trusted {
         (usize::MAX, u32::MAX as usize)
     } else {
         (BLOCKS_PER_UPDATE_MAX, REWRITTEN_UPDATE_BYTES_MAX)
     };
     let mut scan = Scan { out: Scanned::default(), blocks_left: blocks_max, bytes_max };
-    scan.out.bytes.reserve(update.len());
-    match encoding {
-        Encoding::V1 => scan.update(&mut V1(Reader::new(update)))?,
-        Encoding::V2 => scan.update(&mut V2::new(update)?)?,
+    scan.out.bytes.reserve(updates.iter().map(|update| update.len()).sum());
+    for update in updates {
+        match encoding {
+            Encoding::V1 => scan.update(&mut V1(Reader::new(update)))?,
+            Encoding::V2 => scan.update(&mut V2::new(update)?)?,
+        }
     }
     Ok(scan.out)
 }

@@ -32,10 +32,27 @@ pub struct Waiting {
 /// A block whose turn it is, without what of it is known already.
 #[derive(Debug)]
 pub struct Ready {
-    pub block: Block,
-    pub bytes: Vec<u8>,
+    source: Source,
     /// Whether it came with this update; if not, it had waited.
     pub fresh: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// The block at this place of the update.
+    Update(usize),
+    /// One that had waited, or a part of one.
+    Own(Box<(Block, Vec<u8>)>),
+}
+
+impl Ready {
+    /// `None` only if it is asked about another update than the one that was planned.
+    pub fn block<'a>(&'a self, update: &'a Scanned) -> Option<(&'a Block, &'a [u8])> {
+        match &self.source {
+            Source::Update(at) => update.block(*at),
+            Source::Own(own) => Some((&own.0, &own.1)),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -121,9 +138,15 @@ pub fn plan(update: &Scanned, waiting: &Waiting, clocks: &Clocks) -> Result<Plan
         wants: BTreeSet::new(),
         plan: Plan::default(),
     };
-    for (block, bytes) in update.blocks() {
-        let queue = planning.queues.entry(block.client).or_default();
-        queue.push(Queued { block, bytes, fresh: true });
+    let mut blocks = update.blocks().enumerate().peekable();
+    while let Some((_, (first, _))) = blocks.peek() {
+        let client = first.client;
+        let queue = planning.queues.entry(client).or_default();
+        while let Some((at, (block, bytes))) =
+            blocks.next_if(|(_, (next, _))| next.client == client)
+        {
+            queue.push(Queued { block, bytes, at: Some(at) });
+        }
     }
     let mut clients = planning.reachable();
     while let Some(client) = clients.pop() {
@@ -136,7 +159,8 @@ pub fn plan(update: &Scanned, waiting: &Waiting, clocks: &Clocks) -> Result<Plan
 struct Queued<'a> {
     block: &'a Block,
     bytes: &'a [u8],
-    fresh: bool,
+    /// Its place in the update; none if it has waited.
+    at: Option<usize>,
 }
 
 struct Planning<'a> {
@@ -178,7 +202,7 @@ impl<'a> Planning<'a> {
     fn join_waiting(&mut self, client: u64) {
         let queue = self.queues.entry(client).or_default();
         for (_, held) in self.waiting.blocks.range((client, 0)..=(client, u32::MAX)) {
-            queue.push(Queued { block: &held.block, bytes: &held.bytes, fresh: false });
+            queue.push(Queued { block: &held.block, bytes: &held.bytes, at: None });
         }
         let key = |queued: &Queued<'_>| (queued.block.clock, queued.block.len);
         queue.sort_by_key(|queued| std::cmp::Reverse(key(queued)));
@@ -190,28 +214,32 @@ impl<'a> Planning<'a> {
             self.join_waiting(client);
         }
         let before = self.clock(client);
-        while let Some(next) = self.queues.get(&client).and_then(|queue| queue.last()).copied() {
-            let clock = self.clock(client);
-            if next.block.end() > clock {
-                if let Some(missing) = self.missing(next.block, clock)? {
+        let mut after = before;
+        let mut queue = self.queues.remove(&client).unwrap_or_default();
+        while let Some(next) = queue.last().copied() {
+            if next.block.end() > after {
+                if let Some(missing) = self.missing(next.block, after)? {
                     self.wants.insert((missing, client));
                     self.plan.blocked.insert(client, missing);
                     break;
                 }
-                self.take(next, clock)?;
+                self.take(next, after)?;
+                after = next.block.end();
             }
-            if !next.fresh {
+            if next.at.is_none() {
                 self.plan.done.push((client, next.block.clock));
             }
-            self.queues.get_mut(&client).map(Vec::pop);
+            queue.pop();
         }
-        let after = self.clock(client);
+        let is_empty = queue.is_empty();
+        self.queues.insert(client, queue);
         if before < after {
+            self.moved.insert(client, after);
             let range = ((client, 0), 0)..((client, after), 0);
             woken.extend(self.waiting.wants.range(range.clone()).map(|(_, waiter)| *waiter));
             woken.extend(self.wants.range(range).map(|(_, waiter)| *waiter));
         }
-        if self.queues.get(&client).is_none_or(Vec::is_empty) {
+        if is_empty {
             // Whatever it waited for, it does not any more.
             self.plan.blocked.insert(client, (client, after));
         }
@@ -219,14 +247,16 @@ impl<'a> Planning<'a> {
     }
 
     fn take(&mut self, next: Queued<'a>, clock: u32) -> Result<(), Malformed> {
-        let (block, bytes) = if next.block.clock < clock {
-            let rest = next.block.after(clock - next.block.clock, next.bytes);
-            rest.ok_or(Malformed("a block overlaps another one of the same client"))?
-        } else {
-            (*next.block, next.bytes.to_vec())
+        let source = match next.at {
+            _ if next.block.clock < clock => {
+                let rest = next.block.after(clock - next.block.clock, next.bytes);
+                let overlaps = Malformed("a block overlaps another one of the same client");
+                Source::Own(Box::new(rest.ok_or(overlaps)?))
+            }
+            Some(at) => Source::Update(at),
+            None => Source::Own(Box::new((*next.block, next.bytes.to_vec()))),
         };
-        self.moved.insert(block.client, block.end());
-        self.plan.ready.push(Ready { block, bytes, fresh: next.fresh });
+        self.plan.ready.push(Ready { source, fresh: next.at.is_some() });
         Ok(())
     }
 
@@ -236,10 +266,12 @@ impl<'a> Planning<'a> {
             return Ok(Some((block.client, block.clock - 1)));
         }
         for need in block.needs() {
-            if need.0 == block.client && need.1 >= block.clock {
-                return Err(Malformed("a block names one that its client made later"));
-            }
-            if self.clock(need.0) <= need.1 {
+            if need.0 == block.client {
+                if need.1 >= block.clock {
+                    return Err(Malformed("a block names one that its client made later"));
+                }
+                // All that came before it is there, or it would have to wait for that.
+            } else if self.clock(need.0) <= need.1 {
                 return Ok(Some(need));
             }
         }
@@ -248,7 +280,7 @@ impl<'a> Planning<'a> {
 
     fn finish(mut self) -> Plan {
         for queue in self.queues.into_values() {
-            for left in queue.into_iter().filter(|left| left.fresh) {
+            for left in queue.into_iter().filter(|left| left.at.is_some()) {
                 self.plan.early.push((*left.block, left.bytes.into()));
             }
         }

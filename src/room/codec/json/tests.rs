@@ -11,7 +11,7 @@ use crate::domain::permissions::Scope;
 use crate::room::close::CloseReason;
 use crate::room::message::{
     ClientMessage, CommentEvent, CommentEventKind, Member, OutgoingOp, RawJson, ServerMessage,
-    YjsMessage,
+    YjsMessage, YjsUpdates,
 };
 use crate::room::storage::Op;
 use crate::room::yjs::Encoding;
@@ -270,11 +270,23 @@ fn yjs_goes_in_base64() {
     message.state_vector = None;
     message.guid = None;
     message.encoding = Encoding::V1;
-    assert_eq!(
-        written(&ServerMessage::Yjs(message)),
-        json!({ "type": 300, "update": "AAA=", "isSync": false, "stateVector": null,
-            "remoteSnapshotHash": hash }),
-    );
+    let one = json!({ "type": 300, "update": "AAA=", "isSync": false, "stateVector": null,
+        "remoteSnapshotHash": hash });
+    assert_eq!(written(&ServerMessage::Yjs(message)), one);
+    let mut run = YjsUpdates {
+        updates: vec![Bytes::from_static(&[0, 0])],
+        guid: None,
+        encoding: Encoding::V1,
+        snapshot_hash: [0; 32],
+    };
+    assert_eq!(written(&ServerMessage::YjsUpdates(run.clone())), one);
+    run.updates.push(Bytes::from_static(&[1]));
+    (run.guid, run.encoding) = (Some("g".into()), Encoding::V2);
+    let each = |update: &str| {
+        json!({ "type": 300, "update": update, "isSync": false, "stateVector": null, "guid": "g",
+            "v2": true, "remoteSnapshotHash": hash })
+    };
+    assert_eq!(written(&ServerMessage::YjsUpdates(run)), json!([each("AAA="), each("AQ==")]));
 }
 
 #[test]

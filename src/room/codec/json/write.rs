@@ -1,17 +1,20 @@
 //! A server's message as JSON. Values that are passed on are copied as they are.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::kind;
 use crate::domain::permissions::Scope;
 use crate::room::message::{
-    ActorId, CommentEvent, CommentEventKind, Member, OutgoingOp, RawJson, ServerMessage, YjsMessage,
+    ActorId, CommentEvent, CommentEventKind, Member, OutgoingOp, RawJson, ServerMessage,
+    YjsMessage, YjsUpdates,
 };
 use crate::room::storage::write_ack;
 use crate::room::yjs::Encoding;
 
-/// The message as one object.
+/// The message as one object, or several in an array where they came together.
 pub fn write(message: &ServerMessage) -> Vec<u8> {
     let mut out = Vec::new();
     match message {
@@ -63,6 +66,7 @@ pub fn write(message: &ServerMessage) -> Vec<u8> {
             object.end();
         }
         ServerMessage::Yjs(yjs) => write_yjs(&mut out, yjs),
+        ServerMessage::YjsUpdates(run) => write_yjs_updates(&mut out, run),
         ServerMessage::Comment(event) => write_comment(&mut out, event),
     }
     out
@@ -97,14 +101,35 @@ fn write_yjs(out: &mut Vec<u8>, yjs: &YjsMessage) {
         Some(vector) => object.base64("stateVector", vector),
         None => object.raw("stateVector", b"null"),
     }
-    if let Some(guid) = &yjs.guid {
-        object.text("guid", guid);
-    }
-    if yjs.encoding == Encoding::V2 {
-        object.raw("v2", b"true");
-    }
-    object.base64("remoteSnapshotHash", &yjs.snapshot_hash);
+    object.yjs_document(&yjs.guid, yjs.encoding, &yjs.snapshot_hash);
     object.end();
+}
+
+fn write_yjs_updates(out: &mut Vec<u8>, run: &YjsUpdates) {
+    const MESSAGE_BYTES: usize = 160;
+    let bytes = run.updates.iter().map(|update| update.len() * 4 / 3 + MESSAGE_BYTES);
+    out.reserve(bytes.sum());
+    // All but the update is the same in each.
+    let mut rest = Vec::with_capacity(MESSAGE_BYTES);
+    let mut object = Object { out: &mut rest, is_empty: false };
+    object.raw("isSync", b"false");
+    object.raw("stateVector", b"null");
+    object.yjs_document(&run.guid, run.encoding, &run.snapshot_hash);
+    object.end();
+    let is_array = run.updates.len() != 1;
+    if is_array {
+        out.push(b'[');
+    }
+    for (index, update) in run.updates.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        Object::start(out, kind::YJS).base64("update", update);
+        out.extend_from_slice(&rest);
+    }
+    if is_array {
+        out.push(b']');
+    }
 }
 
 fn write_comment(out: &mut Vec<u8>, event: &CommentEvent) {
@@ -191,8 +216,24 @@ impl<'a> Object<'a> {
     fn base64(&mut self, name: &str, bytes: &[u8]) {
         self.name(name);
         self.out.push(b'"');
-        self.out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
+        let start = self.out.len();
+        self.out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+        if let Some(room) = self.out.get_mut(start..) {
+            // There is exactly as much room as it takes.
+            let _ = STANDARD.encode_slice(bytes, room);
+        }
         self.out.push(b'"');
+    }
+
+    /// Which document a message is about, and how it looks afterwards.
+    fn yjs_document(&mut self, guid: &Option<Arc<str>>, encoding: Encoding, hash: &[u8; 32]) {
+        if let Some(guid) = guid {
+            self.text("guid", guid);
+        }
+        if encoding == Encoding::V2 {
+            self.raw("v2", b"true");
+        }
+        self.base64("remoteSnapshotHash", hash);
     }
 
     fn list<T>(&mut self, name: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {

@@ -20,7 +20,8 @@ fn request(message: Request) -> v1::JoinRoomRequest {
 fn there_and_back(json: &Value) -> Value {
     let (op_id, op) = Op::parse(&json.to_string()).expect("an operation");
     let outgoing = ServerMessage::Ops(vec![OutgoingOp::Op { op: Arc::new(op), op_id }]);
-    let Some(Response::Operations(sent)) = write(&outgoing).and_then(|reply| reply.message) else {
+    let Some(Response::Operations(sent)) = write(&outgoing).pop().and_then(|reply| reply.message)
+    else {
         panic!("{json} is not sent");
     };
     let parsed = read(request(Request::Operations(sent))).expect("what was sent");
@@ -69,7 +70,8 @@ fn chunks_become_nodes() {
         ["0:3",2,"root","m"],["0:4",3,"0:2","!",[1]],["0:5",4,"root","t",[["x",{"b":1}]],7],
         ["0:6",5,"root","f",{"id":"fl_x","name":"a","size":3,"mimeType":"text/plain"}]"#;
     let chunk = ServerMessage::StorageChunk { nodes: Bytes::from_static(nodes) };
-    let Some(Response::StorageChunk(chunk)) = write(&chunk).and_then(|reply| reply.message) else {
+    let Some(Response::StorageChunk(chunk)) = write(&chunk).pop().and_then(|reply| reply.message)
+    else {
         panic!("no chunk");
     };
     let kinds: Vec<_> =

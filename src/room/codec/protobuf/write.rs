@@ -11,12 +11,12 @@ use crate::proto::roomd::v1::join_room_response::Message;
 use crate::proto::roomd::v1::storage_node::Content;
 use crate::proto::value::{from_json, from_object};
 use crate::room::message::{
-    ActorId, CommentEvent, CommentEventKind, Member, ServerMessage, YjsMessage,
+    ActorId, CommentEvent, CommentEventKind, Member, ServerMessage, YjsMessage, YjsUpdates,
 };
 use crate::room::yjs::Encoding;
 
-/// Nothing for what this protocol does not have.
-pub fn write(message: &ServerMessage) -> Option<v1::JoinRoomResponse> {
+/// Nothing for what this protocol does not have, and each update by itself.
+pub fn write(message: &ServerMessage) -> Vec<v1::JoinRoomResponse> {
     let message = match message {
         ServerMessage::RoomState { actor, nonce, scopes, users } => {
             Message::RoomState(v1::RoomState {
@@ -45,7 +45,7 @@ pub fn write(message: &ServerMessage) -> Option<v1::JoinRoomResponse> {
             Message::StorageChunk(v1::StorageChunk { nodes: read_nodes(nodes) })
         }
         ServerMessage::StorageEnd => Message::StorageEnd(v1::StorageEnd {}),
-        ServerMessage::StorageItems { .. } => return None,
+        ServerMessage::StorageItems { .. } => return Vec::new(),
         ServerMessage::Ops(ops) => Message::Operations(v1::StorageOperations {
             operations: ops.iter().filter_map(from_outgoing).collect(),
         }),
@@ -54,9 +54,14 @@ pub fn write(message: &ServerMessage) -> Option<v1::JoinRoomResponse> {
             reason: reason.to_string(),
         }),
         ServerMessage::Yjs(found) => Message::Yjs(yjs(found)),
+        ServerMessage::YjsUpdates(run) => return yjs_updates(run).collect(),
         ServerMessage::Comment(event) => Message::CommentEvent(comment(event)),
     };
-    Some(v1::JoinRoomResponse { message: Some(message) })
+    vec![response(message)]
+}
+
+fn response(message: Message) -> v1::JoinRoomResponse {
+    v1::JoinRoomResponse { message: Some(message) }
 }
 
 /// A room would have to be entered a thousand times a second for a month.
@@ -85,6 +90,17 @@ fn yjs(message: &YjsMessage) -> v1::YjsMessage {
         v2: message.encoding == Encoding::V2,
         snapshot_hash: Bytes::copy_from_slice(&message.snapshot_hash),
     }
+}
+
+fn yjs_updates(run: &YjsUpdates) -> impl Iterator<Item = v1::JoinRoomResponse> {
+    let yjs = run.updates.iter().map(|update| v1::YjsMessage {
+        update: update.clone(),
+        state_vector: None,
+        guid: run.guid.as_ref().map(ToString::to_string),
+        v2: run.encoding == Encoding::V2,
+        snapshot_hash: Bytes::copy_from_slice(&run.snapshot_hash),
+    });
+    yjs.map(Message::Yjs).map(response)
 }
 
 fn comment(event: &CommentEvent) -> v1::CommentEvent {

@@ -118,6 +118,45 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(runs())]
+
+    #[test]
+    fn updates_go_in_together_all_or_none(
+        which in any::<prop::sample::Index>(),
+        order in prop::collection::vec(any::<u16>(), 40),
+        at_once in 1_usize..12,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+    ) {
+        let cases = cases();
+        let case = &cases[which.index(cases.len())];
+        let steps = case["steps"].as_array().unwrap().iter().map(|step| bytes(&step["update"]));
+        let mut steps: Vec<_> = steps.zip(order.iter().cycle()).collect();
+        steps.sort_by_key(|(_, key)| **key);
+        for (at, byte) in &damage {
+            let step = at.index(steps.len());
+            let update = &mut steps[step].0;
+            let at = at.index(update.len());
+            update[at] = *byte;
+        }
+        let mut document = YDocument::new();
+        for steps in steps.chunks(at_once) {
+            let before = looks(&document);
+            let updates: Vec<&[u8]> = steps.iter().map(|(update, _)| update.as_slice()).collect();
+            if document.apply_together(&updates, encoding(case)).is_err() {
+                prop_assert_eq!(looks(&document), before);
+                for update in &updates {
+                    apply(&mut document, update, encoding(case));
+                }
+            }
+            check_books(&document);
+        }
+        if damage.is_empty() {
+            prop_assert_eq!(document.snapshot(Encoding::V1), bytes(&case["snapshots"][0]));
+        }
+    }
+}
+
 fn update_of(blocks: &[&[u8]]) -> Vec<u8> {
     let mut update = vec![1, u8::try_from(blocks.len()).unwrap(), 7, 0];
     blocks.iter().for_each(|block| update.extend_from_slice(block));

@@ -76,6 +76,27 @@ fn hashes_are_those_of_yjs_after_every_update() {
 }
 
 #[test]
+fn updates_that_are_applied_together_are_the_same_as_one_by_one() {
+    for case in cases() {
+        for at_once in [2, 3, 7, usize::MAX] {
+            let mut document = YDocument::new();
+            let mut log = Vec::new();
+            for steps in case["steps"].as_array().unwrap().chunks(at_once) {
+                let updates: Vec<_> = steps.iter().map(|step| bytes(&step["update"])).collect();
+                let updates: Vec<&[u8]> = updates.iter().map(Vec::as_slice).collect();
+                log.extend(document.apply_together(&updates, encoding(&case)).unwrap().records);
+                let hash = STANDARD.encode(document.snapshot_hash(encoding(&case)));
+                assert_eq!(hash, steps.last().unwrap()["hash"], "case {}", case["seed"]);
+                check_books(&document);
+            }
+            assert_ends_like(&case, &document);
+            let again = YDocument::load(log.iter().map(Vec::as_slice)).unwrap();
+            assert_ends_like(&case, &again);
+        }
+    }
+}
+
+#[test]
 fn the_log_opens_as_the_same_document() {
     for case in cases() {
         let (document, log) = replay(&case);
