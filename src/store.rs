@@ -31,6 +31,7 @@ mod storage_content;
 mod storage_file;
 mod storage_upload;
 mod transact;
+mod turns;
 mod values;
 mod version;
 mod writer;
@@ -58,6 +59,7 @@ pub use version::{Version, VersionCursor, VersionId, VersionKind};
 use crate::error::Error;
 use db::{Db, on_db};
 use room_cache::RoomCache;
+use turns::{Lane, Turns};
 use writer::Writer;
 
 /// A ping that takes longer than this means "not ready".
@@ -67,6 +69,7 @@ const PING_TIMEOUT_MS: u64 = 2_000;
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    lane: Lane,
 }
 
 #[derive(Debug)]
@@ -76,6 +79,7 @@ struct Inner {
     /// SQLite's writes.
     writer: Option<Writer>,
     cache: Arc<RoomCache>,
+    turns: Arc<Turns>,
     /// PostgreSQL's transactions, which outlive callers that go away.
     tasks: TaskTracker,
     /// Longer than any statement may take: only a connection that died silently gets there.
@@ -102,14 +106,21 @@ impl Store {
         open::open(options).await
     }
 
+    /// The same store for rooms, which wait longer than calls for their turn.
+    pub fn for_rooms(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), lane: Lane::Rooms }
+    }
+
     /// Whether the database answers, for readiness. Quick either way.
     pub async fn ping(&self) -> Result<(), Error> {
         const PING: &str = "SELECT name FROM deployment_secret LIMIT 1";
         let ask = async {
+            let _turn = self.inner.turns.take(self.lane).await?;
             on_db!(&self.inner.db, |c| sqlx::query(PING).fetch_optional(c).await.map(drop))
+                .map_err(|error| fault::on("deployment_secret")(error).into())
         };
         match tokio::time::timeout(Duration::from_millis(PING_TIMEOUT_MS), ask).await {
-            Ok(answer) => answer.map_err(|error| fault::on("deployment_secret")(error).into()),
+            Ok(answer) => answer,
             Err(_) => Err(fault::unreachable("the ping took too long")),
         }
     }
@@ -144,12 +155,19 @@ impl Store {
         on_db!(&self.inner.db, |pool| pool.close().await);
     }
 
-    /// Runs one reading statement, about `table`, within the time that a call may take.
+    /// How long whoever uses this handle waits to be let in.
+    fn patience(&self) -> Duration {
+        self.inner.turns.patience(self.lane)
+    }
+
+    /// Runs one reading statement, about `table`, when it is its turn, within the time that a call
+    /// may take.
     async fn read<T>(
         &self,
         table: &'static str,
         statement: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, Error> {
+        let _turn = self.inner.turns.take(self.lane).await?;
         match tokio::time::timeout(self.inner.call_timeout, statement).await {
             Ok(answer) => answer.map_err(|error| fault::on(table)(error).into()),
             Err(_) => Err(fault::unreachable(format!("table `{table}`: no answer in time"))),

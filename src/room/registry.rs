@@ -37,7 +37,7 @@ pub(super) struct Inner {
 impl Rooms {
     pub fn new(store: Store, clock: Clock, limits: Limits) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let running = Mutex::default();
+        let (store, running) = (store.for_rooms(), Mutex::default());
         Self { inner: Arc::new(Inner { store, clock, limits, stop, tasks, running }) }
     }
 

@@ -3,6 +3,8 @@
 //! Each statement checks the epochs itself: a row is inserted only while its room's epoch is the
 //! one that the writer was given, and an append of which any row is missing is undone.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, SqliteConnection};
 use tokio::sync::oneshot;
@@ -52,14 +54,16 @@ impl Store {
                 let (reply, answer) = oneshot::channel();
                 let touched = Touched::nothing();
                 let job = SqliteJob::new("append_updates", args, append_one as _, reply, touched);
-                writer.submit(Box::new(AppendJob(job))).await?;
+                writer.submit(Box::new(AppendJob(job)), self.patience()).await?;
                 let answer = answer.await.map_err(|_| fault::unreachable("the writer was closed"));
                 Ok(answer??)
             }
             (Db::Sqlite(_), None) => Err(fault::unreachable("there is no writer")),
             (Db::Postgres(pool), _) => {
                 let (pool, limit) = (pool.clone(), self.inner.call_timeout);
+                let (turns, lane) = (Arc::clone(&self.inner.turns), self.lane);
                 let run = async move {
+                    let _turn = turns.take(lane).await?;
                     match tokio::time::timeout(limit, append_pooled(&pool, &args)).await {
                         Ok(outcome) => outcome.map_err(Error::from),
                         Err(_) => Err(fault::unreachable("an append got no answer in time")),

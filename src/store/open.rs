@@ -15,6 +15,7 @@ use super::db::Db;
 use super::fault::{Fault, on};
 use super::options::{DatabaseOptions, Target};
 use super::room_cache::RoomCache;
+use super::turns::{Lane, Turns};
 use super::writer::Writer;
 use super::{Inner, Store};
 use crate::error::{Code, Error};
@@ -39,8 +40,14 @@ pub(super) async fn open(options: DatabaseOptions) -> Result<Store, Error> {
     let call_timeout =
         options.acquire_timeout + options.statement_timeout + Duration::from_millis(CALL_SLACK_MS);
     let cache = Arc::new(RoomCache::new(options.cache_bytes_max));
-    let inner = Inner { db, writer, cache, tasks: TaskTracker::new(), call_timeout };
-    Ok(Store { inner: Arc::new(inner) })
+    let connections_max = match &db {
+        Db::Sqlite(_) => options.sqlite_readers_max,
+        Db::Postgres(_) => options.connections_max,
+    };
+    let turns =
+        Arc::new(Turns::new(connections_max, options.acquire_timeout, options.room_patience));
+    let inner = Inner { db, writer, cache, turns, tasks: TaskTracker::new(), call_timeout };
+    Ok(Store { inner: Arc::new(inner), lane: Lane::Calls })
 }
 
 async fn open_sqlite(
@@ -68,7 +75,7 @@ async fn open_sqlite(
         .max_lifetime(None)
         .test_before_acquire(false)
         .connect_lazy_with(connect.clone().pragma("query_only", "1"));
-    let writer = Writer::start(conn, connect, options.group_commit_max, options.acquire_timeout);
+    let writer = Writer::start(conn, connect, options.group_commit_max);
     Ok((Db::Sqlite(readers), Some(writer)))
 }
 

@@ -27,6 +27,8 @@ pub const GROUP_COMMIT_MAX: usize = 256;
 const CONNECTIONS_MAX: u32 = 10;
 const SQLITE_READERS_MAX: u32 = 4;
 const ACQUIRE_TIMEOUT_MS: u64 = 1_500;
+/// Clients give a connection 20 s, and find what was loaded meanwhile when they come again.
+const ROOM_PATIENCE_MS: u64 = 30_000;
 const STATEMENT_TIMEOUT_MS: u64 = 10_000;
 const BUSY_TIMEOUT_MS: u64 = 5_000;
 
@@ -40,6 +42,8 @@ pub struct DatabaseOptions {
     /// How long a call waits for a free connection, or for the database to accept one, before it
     /// is told that the database is unavailable.
     pub acquire_timeout: Duration,
+    /// How long a room waits instead: to be refused would cost it and everybody more than to wait.
+    pub room_patience: Duration,
     /// How long one statement may take on PostgreSQL.
     pub statement_timeout: Duration,
     /// How long SQLite waits for another process that holds the file's write lock.
@@ -57,6 +61,7 @@ impl DatabaseOptions {
             connections_max: CONNECTIONS_MAX,
             sqlite_readers_max: SQLITE_READERS_MAX,
             acquire_timeout: Duration::from_millis(ACQUIRE_TIMEOUT_MS),
+            room_patience: Duration::from_millis(ROOM_PATIENCE_MS),
             statement_timeout: Duration::from_millis(STATEMENT_TIMEOUT_MS),
             busy_timeout: Duration::from_millis(BUSY_TIMEOUT_MS),
             group_commit_max: GROUP_COMMIT_MAX,

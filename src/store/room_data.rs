@@ -20,12 +20,14 @@ use crate::error::{Code, Error};
 
 const KEY_BYTES: usize = 16;
 
-/// Makes the row or raises its epoch by $4; no row comes back if there is no such room.
+/// Makes the row or raises its epoch by $4, and reserves $5 actors; no row comes back if there is no
+/// such room.
 const OPEN: &str = "INSERT INTO room_data (project_id, room_id, key, epoch, next_actor) \
-    SELECT r.project_id, r.id, $3, $4, 1 FROM room r WHERE r.project_id = $1 AND r.id = $2 \
-    ON CONFLICT (project_id, room_id) DO UPDATE SET epoch = room_data.epoch + $4 \
-    RETURNING key, epoch, schema_name, schema_version";
-const FIND: &str = "SELECT key, epoch, schema_name, schema_version FROM room_data \
+    SELECT r.project_id, r.id, $3, $4, 1 + $5 FROM room r WHERE r.project_id = $1 AND r.id = $2 \
+    ON CONFLICT (project_id, room_id) DO UPDATE SET epoch = room_data.epoch + $4, \
+    next_actor = room_data.next_actor + $5 \
+    RETURNING key, epoch, next_actor, schema_name, schema_version";
+const FIND: &str = "SELECT key, epoch, next_actor, schema_name, schema_version FROM room_data \
     WHERE project_id = $1 AND room_id = $2";
 const RESERVE_ACTORS: &str = "UPDATE room_data SET next_actor = next_actor + $4 \
     WHERE project_id = $1 AND key = $2 AND epoch = $3 RETURNING next_actor";
@@ -72,6 +74,8 @@ impl RoomKey {
 #[derive(Debug, Clone)]
 pub struct RoomData {
     pub key: RoomKey,
+    /// Numbers that nobody was or will be given again, unless they are released.
+    pub actors: Range<i64>,
     pub schema: Option<SchemaId>,
 }
 
@@ -92,6 +96,7 @@ impl From<RoomData> for RoomContents {
 struct RoomDataRow {
     key: String,
     epoch: i64,
+    next_actor: i64,
     schema_name: Option<String>,
     schema_version: Option<i64>,
 }
@@ -104,15 +109,18 @@ pub(super) fn fenced() -> Error {
 
 impl Store {
     /// Makes the caller the room's only owner: whoever opened it before can write no more. `None`
-    /// if there is no such room.
+    /// if there is no such room. With it come numbers for `actors_count` actors, which would be a
+    /// commit of their own otherwise, as long again for every room after a restart.
     pub async fn open_room_data(
         &self,
         project: &ProjectId,
         room: &RoomId,
+        actors_count: u32,
     ) -> Result<Option<RoomData>, Error> {
-        let args = (project.clone(), room.clone(), random_key()?);
-        self.transact("open_room_data", Touched::nothing(), args, |tx, (project, room, fresh)| {
-            Box::pin(open(tx, project, room, fresh, 1))
+        let args = (project.clone(), room.clone(), random_key()?, i64::from(actors_count));
+        self.transact("open_room_data", Touched::nothing(), args, |tx, args| {
+            let (project, room, fresh, actors_count) = args;
+            Box::pin(open(tx, (project, room), fresh, (1, *actors_count)))
         })
         .await
     }
@@ -133,7 +141,9 @@ impl Store {
                     .await)
             })
             .await?;
-        row.map(|row| row.into_data(project)).transpose().map(|data| data.map(RoomContents::from))
+        row.map(|row| row.into_data(project, 0))
+            .transpose()
+            .map(|data| data.map(RoomContents::from))
     }
 
     /// As [`Store::find_room_data`], and makes a place for the room if it has none yet. `None` if
@@ -149,7 +159,7 @@ impl Store {
         let args = (project.clone(), room.id.clone(), random_key()?);
         let made = self
             .transact("ensure_room_data", Touched::nothing(), args, |tx, (project, room, fresh)| {
-                Box::pin(open(tx, project, room, fresh, 0))
+                Box::pin(open(tx, (project, room), fresh, (0, 0)))
             })
             .await?;
         Ok(made.map(RoomContents::from))
@@ -205,21 +215,21 @@ pub(super) fn random_key() -> Result<String, Error> {
 
 async fn open(
     tx: &mut Tx,
-    project: &ProjectId,
-    room: &RoomId,
+    (project, room): (&ProjectId, &RoomId),
     fresh: &str,
-    raise: i64,
+    (raise, actors_count): (i64, i64),
 ) -> Result<Option<RoomData>, Fault> {
     let row: Result<Option<RoomDataRow>, Fault> = on_tx!(tx.write(), |c| sqlx::query_as(OPEN)
         .bind(project.as_str())
         .bind(room.as_str())
         .bind(fresh)
         .bind(raise)
+        .bind(actors_count)
         .fetch_optional(c)
         .await)
     .map_err(on("room_data"));
     match row {
-        Ok(Some(row)) => Ok(Some(row.into_data(project)?)),
+        Ok(Some(row)) => Ok(Some(row.into_data(project, actors_count)?)),
         Ok(None) => Ok(None),
         Err(fault) if fault.is_foreign_key_violation() => {
             Err(Fault::Retry("a room went away while it was opened"))
@@ -229,11 +239,12 @@ async fn open(
 }
 
 impl RoomDataRow {
-    fn into_data(self, project: &ProjectId) -> Result<RoomData, Error> {
+    fn into_data(self, project: &ProjectId, actors_count: i64) -> Result<RoomData, Error> {
         let schema = schema_id(self.schema_name, self.schema_version)?;
         let data = DataKey { project: project.clone(), key: self.key.into() };
         let key = RoomKey { data, epoch: self.epoch };
-        Ok(RoomData { key, schema })
+        let actors = self.next_actor - actors_count..self.next_actor;
+        Ok(RoomData { key, actors, schema })
     }
 }
 

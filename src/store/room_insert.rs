@@ -43,7 +43,7 @@ impl Store {
             (Db::Sqlite(_), Some(writer)) => {
                 let (reply, answer) = oneshot::channel();
                 let job = SqliteJob::new("insert_room", args, insert_one as _, reply, touched);
-                writer.submit(Box::new(InsertRoomJob(job))).await?;
+                writer.submit(Box::new(InsertRoomJob(job)), self.patience()).await?;
                 let answer = answer.await.map_err(|_| fault::unreachable("the writer was closed"));
                 Ok(answer??)
             }

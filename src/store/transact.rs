@@ -1,6 +1,7 @@
 //! Named transactions. The closure may run twice, so nothing but SQL belongs into it.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -12,6 +13,7 @@ use super::Store;
 use super::db::{Conn, Db, Tx};
 use super::fault::{self, Fault, on};
 use super::room_cache::Touched;
+use super::turns::{Lane, Turns};
 use super::writer::{Job, Ran};
 use crate::error::Error;
 
@@ -48,14 +50,19 @@ impl Store {
             (Db::Sqlite(_), Some(writer)) => {
                 let (reply, answer) = oneshot::channel();
                 let job = SqliteJob::new(name, args, body, reply, touched);
-                writer.submit(Box::new(job)).await?;
+                writer.submit(Box::new(job), self.patience()).await?;
                 answer.await.map_err(|_| fault::unreachable("the writer was closed"))?
             }
             (Db::Sqlite(_), None) => Err(Fault::Rule(fault::unreachable("there is no writer"))),
             (Db::Postgres(pool), _) => {
-                let (pool, limit) = (pool.clone(), self.inner.call_timeout);
+                let gate = Gate {
+                    pool: pool.clone(),
+                    turns: Arc::clone(&self.inner.turns),
+                    lane: self.lane,
+                    limit: self.inner.call_timeout,
+                };
                 let run = async move {
-                    let outcome = run_postgres(&pool, name, limit, &args, &body).await;
+                    let outcome = run_postgres(&gate, name, &args, &body).await;
                     drop(touched);
                     outcome
                 };
@@ -132,17 +139,28 @@ where
     }
 }
 
-async fn run_postgres<A, T>(
-    pool: &PgPool,
-    name: &'static str,
+/// How a transaction comes to a connection, and for how long.
+struct Gate {
+    pool: PgPool,
+    turns: Arc<Turns>,
+    lane: Lane,
     limit: Duration,
+}
+
+async fn run_postgres<A, T>(
+    gate: &Gate,
+    name: &'static str,
     args: &A,
     body: &impl Body<A, T>,
 ) -> Result<T, Fault> {
     let mut attempt = 1;
     loop {
-        let once = tokio::time::timeout(limit, run_postgres_once(pool, args, body));
-        let outcome = match once.await {
+        // Between two runs it is the turn of others.
+        let turn = gate.turns.take(gate.lane).await?;
+        let limit = gate.limit;
+        let once = tokio::time::timeout(limit, run_postgres_once(&gate.pool, args, body)).await;
+        drop(turn);
+        let outcome = match once {
             Ok(outcome) => outcome,
             Err(_) => Err(Fault::Rule(fault::unreachable(format!("{name} took over {limit:?}")))),
         };
@@ -280,11 +298,12 @@ mod tests {
         let pool = PgPool::connect(&url).await.expect("the tests need a PostgreSQL server");
         let runs = AtomicU32::new(0);
         let limit = Duration::from_secs(10);
-        let third = run_postgres(&pool, "test", limit, &runs, &the_third_wins).await.unwrap();
+        let turns = Arc::new(Turns::new(1, limit, limit));
+        let gate = Gate { pool, turns, lane: Lane::Calls, limit };
+        let third = run_postgres(&gate, "test", &runs, &the_third_wins).await.unwrap();
         assert_eq!(third, 3);
-        let fault = run_postgres(&pool, "test", limit, &AtomicU32::new(1000), &the_third_wins)
-            .await
-            .unwrap_err();
+        let fault =
+            run_postgres(&gate, "test", &AtomicU32::new(1000), &the_third_wins).await.unwrap_err();
         assert_eq!(Error::from(fault).code(), Code::Aborted);
     }
 }

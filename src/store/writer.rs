@@ -70,7 +70,6 @@ enum Message {
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
-    enqueue_timeout: Duration,
     counts: Arc<WriterCounts>,
 }
 
@@ -86,17 +85,17 @@ impl Writer {
         conn: sqlx::SqliteConnection,
         options: SqliteConnectOptions,
         group_commit_max: usize,
-        enqueue_timeout: Duration,
     ) -> Self {
         let (queue, inbox) = mpsc::channel(QUEUE_LEN_MAX);
         let counts = Arc::new(WriterCounts::default());
         let task = Task { tx: Tx::new(Conn::Sqlite(conn)), options, counts: Arc::clone(&counts) };
         tokio::spawn(task.run(inbox, group_commit_max.clamp(1, QUEUE_LEN_MAX)));
-        Self { queue, enqueue_timeout, counts }
+        Self { queue, counts }
     }
 
-    pub(super) async fn submit(&self, job: Box<dyn Job>) -> Result<(), Error> {
-        match self.queue.send_timeout(Message::Job(job), self.enqueue_timeout).await {
+    /// Waits at most `patience` to be let into the queue.
+    pub(super) async fn submit(&self, job: Box<dyn Job>, patience: Duration) -> Result<(), Error> {
+        match self.queue.send_timeout(Message::Job(job), patience).await {
             Ok(()) => Ok(()),
             Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
                 Err(fault::busy("the writer's queue is full"))

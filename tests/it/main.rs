@@ -12,6 +12,7 @@ mod program;
 mod protocols;
 mod realtime;
 mod rooms;
+mod rooms_crowd;
 mod store_documents;
 mod store_files;
 mod store_keys;

@@ -217,7 +217,7 @@ async fn a_long_log_becomes_a_snapshot(db: &Database) {
     set_and_wait(&session, "last", &json!("word"), "1:99").await;
     drop(session);
     rooms.close().await;
-    let data = db.store.open_room_data(&address("a").project, &id("a")).await.unwrap().unwrap();
+    let data = db.store.open_room_data(&address("a").project, &id("a"), 0).await.unwrap().unwrap();
     let stored =
         db.store.load_document(&data.key, &roomd::store::DocumentId::storage()).await.unwrap();
     let logged: usize = stored.updates.iter().map(bytes::Bytes::len).sum();
@@ -236,7 +236,7 @@ async fn a_version_keeps_everything_as_it_was(db: &Database) {
     set_and_wait(&session, "a", &json!(2), "1:1").await;
     drop(session);
     rooms.close().await;
-    let data = db.store.open_room_data(&address("a").project, &id("a")).await.unwrap().unwrap();
+    let data = db.store.open_room_data(&address("a").project, &id("a"), 0).await.unwrap().unwrap();
     let read = |document| {
         let (store, key, id) = (&db.store, data.key.data().clone(), version.id.clone());
         async move { store.read_version(&key, &id, &document).await.unwrap().unwrap().concat() }

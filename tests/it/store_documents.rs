@@ -38,7 +38,7 @@ pub async fn room(db: &Database, raw: &str) -> RoomKey {
 }
 
 async fn open(store: &Store, raw: &str) -> RoomKey {
-    store.open_room_data(&project(), &id(raw)).await.unwrap().unwrap().key
+    store.open_room_data(&project(), &id(raw), 0).await.unwrap().unwrap().key
 }
 
 pub fn updates(document: &DocumentId, entries: &[(i64, &str)]) -> Vec<DocumentUpdate> {
@@ -71,7 +71,7 @@ fn assert_fenced<T: std::fmt::Debug>(outcome: Result<T, Error>) {
 }
 
 async fn a_document_comes_back_as_it_was_written(db: &Database) {
-    assert!(db.store.open_room_data(&project(), &id("none")).await.unwrap().is_none());
+    assert!(db.store.open_room_data(&project(), &id("none"), 0).await.unwrap().is_none());
     let key = room(db, "a").await;
     let (storage, yjs) = (DocumentId::storage(), DocumentId::yjs());
     let sub = DocumentId::subdocument("ünï 🦀").unwrap();
@@ -290,7 +290,7 @@ async fn a_renamed_room_keeps_everything(db: &Database) {
     assert!(matches!(renamed, Renamed::Done(_)));
     // Whoever has it open goes on.
     db.store.append_updates(&key, updates(&storage, &[(2, "b")])).await.unwrap();
-    assert!(db.store.open_room_data(&project(), &id("a")).await.unwrap().is_none());
+    assert!(db.store.open_room_data(&project(), &id("a"), 0).await.unwrap().is_none());
     let key = open(&db.store, "b").await;
     assert_eq!(load(db, &key, &storage).await, state("", "a b", 3));
     let other = room(db, "a").await;
@@ -318,7 +318,7 @@ async fn a_room_deleted_while_it_is_opened_leaves_no_rows(db: &Database) {
         db.store.insert_room(&grant("p"), draft("a"), 1).await.unwrap();
         let store = db.store.clone();
         let writer = tokio::spawn(async move {
-            let data = store.open_room_data(&project(), &id("a")).await.unwrap()?;
+            let data = store.open_room_data(&project(), &id("a"), 0).await.unwrap()?;
             let entries = updates(&DocumentId::storage(), &[(1, "x")]);
             Some((store.append_updates(&data.key, entries).await, data.key))
         });

@@ -77,7 +77,7 @@ async fn an_attached_schema_stays_as_it_is(db: &Database) {
     assert_eq!(update(db, &one, "two", 2).await, SchemaUpdated::Attached);
     assert_eq!(delete(db, &one).await, SchemaDeleted::Attached);
     // Whoever opens the room is told.
-    let opened = db.store.open_room_data(&ProjectId::trusted("p"), &id("a")).await.unwrap();
+    let opened = db.store.open_room_data(&ProjectId::trusted("p"), &id("a"), 0).await.unwrap();
     assert_eq!(opened.as_ref().unwrap().schema, Some(one.clone()));
     db.store.rename_room(&grant("p"), &id("a"), &id("b")).await.unwrap();
     assert_eq!(delete(db, &one).await, SchemaDeleted::Attached);
@@ -95,7 +95,8 @@ async fn an_attached_schema_stays_as_it_is(db: &Database) {
 async fn only_the_owner_attaches(db: &Database) {
     let old = room(db, "a").await;
     db.store.insert_schema(&grant("p"), "s", "one", 1).await.unwrap();
-    let new = db.store.open_room_data(&ProjectId::trusted("p"), &id("a")).await.unwrap().unwrap();
+    let new =
+        db.store.open_room_data(&ProjectId::trusted("p"), &id("a"), 0).await.unwrap().unwrap();
     let error = db.store.attach_schema(&old, &schema_id("s", 1)).await.unwrap_err();
     assert_eq!(error.reason(), "ROOM_FENCED");
     assert_eq!(attached(db, "a").await, None);
@@ -151,7 +152,7 @@ async fn contents_are_found_without_opening(db: &Database) {
     let again = db.store.ensure_room_data(&project, &found).await.unwrap().unwrap();
     let data: DataKey = made.key;
     assert_eq!(data, again.key);
-    let opened = db.store.open_room_data(&project, &id("a")).await.unwrap().unwrap().key;
+    let opened = db.store.open_room_data(&project, &id("a"), 0).await.unwrap().unwrap().key;
     assert_eq!(opened.data(), &data);
     // Looking does not take the room from its owner.
     db.store.ensure_room_data(&project, &found).await.unwrap();

@@ -104,7 +104,7 @@ async fn a_deleted_version_is_gone(db: &Database) {
 
 async fn only_the_owner_makes_versions(db: &Database) {
     let old = room(db, "a").await;
-    db.store.open_room_data(&ProjectId::trusted("p"), &id("a")).await.unwrap();
+    db.store.open_room_data(&ProjectId::trusted("p"), &id("a"), 0).await.unwrap();
     let error = db.store.insert_version(&old, version("1", 1), Vec::new()).await.unwrap_err();
     assert_eq!(error.reason(), "ROOM_FENCED");
     assert_eq!(db.store.list_versions(old.data(), None, 9).await.unwrap(), []);

@@ -32,7 +32,8 @@ impl Actor {
         address: RoomAddress,
         mailbox: super::mpsc::WeakSender<super::Command>,
     ) -> Result<Option<Self>, Error> {
-        let data = rooms.store.open_room_data(&address.project, &address.room).await?;
+        let (project, room) = (&address.project, &address.room);
+        let data = rooms.store.open_room_data(project, room, ACTORS_RESERVED).await?;
         Ok(data.map(|data| Self {
             rooms,
             address,
@@ -43,7 +44,7 @@ impl Actor {
             )),
             state: State::default(),
             connections: std::collections::BTreeMap::new(),
-            actors: 0..0,
+            actors: data.actors,
             logs: std::collections::HashMap::new(),
             commit: super::Commit::default(),
             schema: data.schema,
