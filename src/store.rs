@@ -11,6 +11,7 @@ mod db;
 mod deployment_secret;
 mod document;
 mod document_append;
+mod document_snapshot;
 mod fault;
 mod garbage;
 mod open;

@@ -4,6 +4,7 @@
 //! Invariant: nothing that happened after the last commit was seen by anybody. If a commit fails,
 //! everybody is disconnected and the room is loaded anew from what was stored.
 
+mod aside;
 mod calls;
 mod commit;
 mod documents;

@@ -9,7 +9,8 @@ use sqlx::FromRow;
 use super::Store;
 use super::db::{Tx, on_db, on_tx};
 use super::document_append::append_rows;
-use super::fault::{Fault, corrupt, on};
+use super::document_snapshot::latest;
+use super::fault::{Fault, on};
 use super::room_cache::Touched;
 use super::room_data::{RoomKey, lock_epoch};
 use crate::domain::ids::check_text;
@@ -48,12 +49,10 @@ const SELECT_DOCUMENTS: &str = concat!(
     " FROM d WHERE d.document IS NOT NULL) \
      SELECT document FROM d WHERE document IS NOT NULL LIMIT $4"
 );
-const DELETE_SNAPSHOT: &str =
-    "DELETE FROM document_snapshot WHERE project_id = $1 AND key = $2 AND document = $3";
+const DELETE_SNAPSHOT: &str = "DELETE FROM document_snapshot \
+    WHERE project_id = $1 AND key = $2 AND document = $3 AND upto_seq <= $4";
 const DELETE_UPDATES: &str = "DELETE FROM document_update \
     WHERE project_id = $1 AND key = $2 AND document = $3 AND seq <= $4";
-const INSERT_CHUNK: &str = "INSERT INTO document_snapshot \
-    (project_id, key, document, chunk, upto_seq, payload) VALUES ($1, $2, $3, $4, $5, $6)";
 
 /// A document's name inside its room.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,12 +114,12 @@ pub struct StoredDocument {
     pub next_seq: i64,
 }
 
-#[derive(FromRow)]
-struct PartRow {
-    place: i64,
+#[derive(Debug, Clone, FromRow)]
+pub(super) struct PartRow {
+    pub place: i64,
     /// Of a snapshot's chunks only.
-    upto_seq: Option<i64>,
-    payload: Vec<u8>,
+    pub upto_seq: Option<i64>,
+    pub payload: Vec<u8>,
 }
 
 impl Store {
@@ -165,29 +164,6 @@ impl Store {
         Ok(rows.into_iter().map(|(name,)| DocumentId(name.into())).collect())
     }
 
-    /// Puts `chunks` in the place of the snapshot and of the log up to `upto_seq`, all at once.
-    pub async fn compact_document(
-        &self,
-        key: &RoomKey,
-        document: &DocumentId,
-        upto_seq: i64,
-        chunks: Vec<Bytes>,
-    ) -> Result<(), Error> {
-        let args = (key.clone(), document.clone(), upto_seq, chunks);
-        self.transact("compact_document", Touched::nothing(), args, |tx, args| {
-            Box::pin(async move {
-                let (key, document, upto_seq, chunks) = args;
-                lock_epoch(tx, key).await?;
-                delete_up_to(tx, key, document, *upto_seq).await?;
-                for (place, chunk) in (0..).zip(chunks) {
-                    insert_chunk(tx, key, document, (place, *upto_seq), chunk).await?;
-                }
-                Ok(())
-            })
-        })
-        .await
-    }
-
     /// Forgets a document and begins it again with `updates`, all at once. Their numbers may go on
     /// or begin at 1. Wait for the answer before the next append, which might overtake it.
     pub async fn clear_document(
@@ -209,31 +185,26 @@ impl Store {
     }
 }
 
+/// Entries of the log that the snapshot holds are there while they wait to be deleted.
 fn assemble(mut rows: Vec<PartRow>) -> Result<StoredDocument, Error> {
     rows.sort_by_key(|row| row.place);
-    let (mut snapshot, mut updates) = (Vec::new(), Vec::with_capacity(rows.len()));
-    let mut last_seq = 0;
-    for row in rows {
-        let payload = Bytes::from(row.payload);
-        match row.upto_seq {
-            Some(upto_seq) => {
-                if usize::try_from(row.place) != Ok(snapshot.len()) {
-                    let why = format!("{} comes after {} others", row.place, snapshot.len());
-                    return Err(corrupt("document_snapshot", "chunk", why));
-                }
-                last_seq = last_seq.max(upto_seq);
-                snapshot.push(payload);
-            }
-            None => {
-                last_seq = last_seq.max(row.place);
-                updates.push(payload);
-            }
+    let (parts, entries): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.upto_seq.is_some());
+    let (snapshot, upto_seq) = latest(parts)?;
+    let held = upto_seq.unwrap_or(0);
+    let mut last_seq = held;
+    let mut updates = Vec::with_capacity(entries.len());
+    for entry in entries {
+        last_seq = last_seq.max(entry.place);
+        if upto_seq.is_none() || entry.place > held {
+            updates.push(Bytes::from(entry.payload));
         }
     }
     Ok(StoredDocument { snapshot, updates, next_seq: last_seq + 1 })
 }
 
-async fn delete_up_to(
+/// A snapshot that goes further than that stays.
+pub(super) async fn delete_up_to(
     tx: &mut Tx,
     key: &RoomKey,
     document: &DocumentId,
@@ -243,6 +214,7 @@ async fn delete_up_to(
         .bind(key.data.project.as_str())
         .bind(&*key.data.key)
         .bind(document.as_str())
+        .bind(upto_seq)
         .execute(c)
         .await
         .map(drop))
@@ -256,24 +228,4 @@ async fn delete_up_to(
         .await
         .map(drop))
     .map_err(on("document_update"))
-}
-
-async fn insert_chunk(
-    tx: &mut Tx,
-    key: &RoomKey,
-    document: &DocumentId,
-    (place, upto_seq): (i64, i64),
-    chunk: &Bytes,
-) -> Result<(), Fault> {
-    on_tx!(tx.write(), |c| sqlx::query(INSERT_CHUNK)
-        .bind(key.data.project.as_str())
-        .bind(&*key.data.key)
-        .bind(document.as_str())
-        .bind(place)
-        .bind(upto_seq)
-        .bind(chunk.as_ref())
-        .execute(c)
-        .await
-        .map(drop))
-    .map_err(on("document_snapshot"))
 }

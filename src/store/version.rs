@@ -9,6 +9,7 @@ use sqlx::FromRow;
 use super::Store;
 use super::db::{Tx, on_db, on_tx};
 use super::document::DocumentId;
+use super::document_snapshot::pieces;
 use super::fault::{Fault, corrupt, on};
 use super::room_cache::Touched;
 use super::room_data::{DataKey, RoomKey, lock_epoch, random_key};
@@ -22,7 +23,7 @@ macro_rules! select_versions {
     ($condition:literal) => {
         concat!(
             "SELECT id, created_at_ms, kind, authors FROM version \
-             WHERE project_id = $1 AND key = $2 AND ",
+             WHERE project_id = $1 AND key = $2 AND kind <> 'staged' AND ",
             $condition,
             " ORDER BY created_at_ms DESC, id DESC LIMIT $5"
         )
@@ -37,13 +38,22 @@ const SELECT_BEFORE: &str = select_versions!("(created_at_ms, id) < ($3, $4)");
 /// Inclusive; `$4` is not needed here, but takes part so that both have the same parameters.
 const SELECT_SINCE: &str = select_versions!("created_at_ms >= $3 AND id >= $4");
 const SELECT_VERSION: &str = "SELECT id, created_at_ms, kind, authors FROM version \
-    WHERE project_id = $1 AND key = $2 AND id = $3";
+    WHERE project_id = $1 AND key = $2 AND id = $3 AND kind <> 'staged'";
 /// A version without this document gives one row without a chunk.
 const SELECT_CHUNKS: &str = "SELECT c.chunk, c.payload FROM version v \
     LEFT JOIN version_chunk c ON c.project_id = v.project_id AND c.key = v.key \
     AND c.version_id = v.id AND c.document = $4 \
-    WHERE v.project_id = $1 AND v.key = $2 AND v.id = $3 ORDER BY c.chunk";
-const DELETE_VERSION: &str = "DELETE FROM version WHERE project_id = $1 AND key = $2 AND id = $3";
+    WHERE v.project_id = $1 AND v.key = $2 AND v.id = $3 AND v.kind <> 'staged' ORDER BY c.chunk";
+const DELETE_VERSION: &str = "DELETE FROM version \
+    WHERE project_id = $1 AND key = $2 AND id = $3 AND kind <> 'staged'";
+/// Where a crash left one that was being written. Only the room's owner writes versions.
+const DELETE_STAGED: &str =
+    "DELETE FROM version WHERE project_id = $1 AND key = $2 AND kind = 'staged'";
+const SHOW_VERSION: &str = "UPDATE version SET kind = $4 \
+    WHERE project_id = $1 AND key = $2 AND id = $3 AND kind = 'staged'";
+
+/// The kind of a version of which some is still to be written. Nobody reads such a one.
+const STAGED: &str = "staged";
 
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VersionId(Arc<str>);
@@ -133,17 +143,62 @@ impl VersionRow {
 
 /// The documents of a version, each in chunks.
 type Contents = Vec<(DocumentId, Vec<Bytes>)>;
+/// Of which document, where in it, and what.
+type Chunk = (DocumentId, i64, Bytes);
+
+fn numbered((document, chunks): (DocumentId, Vec<Bytes>)) -> impl Iterator<Item = Chunk> {
+    (0..).zip(chunks).map(move |(place, chunk)| (document.clone(), place, chunk))
+}
 
 impl Store {
+    /// A large one is written in pieces, which the last makes visible together.
     pub async fn insert_version(
         &self,
         key: &RoomKey,
         version: Version,
         contents: Contents,
     ) -> Result<(), Error> {
-        let args = (key.clone(), version, contents);
-        self.transact("insert_version", Touched::nothing(), args, |tx, (key, version, contents)| {
-            Box::pin(insert(tx, key, version, contents))
+        let chunks: Vec<Chunk> = contents.into_iter().flat_map(numbered).collect();
+        let mut pieces: Vec<Vec<Chunk>> =
+            pieces(&chunks, |chunk| chunk.2.len()).map(|(_, piece)| piece.to_vec()).collect();
+        if pieces.len() <= 1 {
+            let only = pieces.pop().unwrap_or_default();
+            return self.insert_first(key, &version, version.kind.as_str(), only).await;
+        }
+        let mut pieces = pieces.into_iter();
+        self.insert_first(key, &version, STAGED, pieces.next().unwrap_or_default()).await?;
+        for piece in pieces {
+            let args = (key.clone(), version.id.clone(), piece);
+            self.transact("stage_version", Touched::nothing(), args, |tx, (key, id, piece)| {
+                Box::pin(async move {
+                    lock_epoch(tx, key).await?;
+                    insert_chunks(tx, key, id, piece).await
+                })
+            })
+            .await?;
+        }
+        let args = (key.clone(), version);
+        self.transact("show_version", Touched::nothing(), args, |tx, (key, version)| {
+            Box::pin(show(tx, key, version))
+        })
+        .await
+    }
+
+    /// The version itself and its first chunks.
+    async fn insert_first(
+        &self,
+        key: &RoomKey,
+        version: &Version,
+        kind: &'static str,
+        piece: Vec<Chunk>,
+    ) -> Result<(), Error> {
+        let args = (key.clone(), version.clone(), kind, piece);
+        self.transact("insert_version", Touched::nothing(), args, |tx, args| {
+            let (key, version, kind, piece) = args;
+            Box::pin(async move {
+                insert(tx, key, version, kind).await?;
+                insert_chunks(tx, key, &version.id, piece).await
+            })
         })
         .await
     }
@@ -264,13 +319,15 @@ impl Store {
     }
 }
 
-async fn insert(
-    tx: &mut Tx,
-    key: &RoomKey,
-    version: &Version,
-    contents: &Contents,
-) -> Result<(), Fault> {
+async fn insert(tx: &mut Tx, key: &RoomKey, version: &Version, kind: &str) -> Result<(), Fault> {
     lock_epoch(tx, key).await?;
+    on_tx!(tx.write(), |c| sqlx::query(DELETE_STAGED)
+        .bind(key.data.project.as_str())
+        .bind(&*key.data.key)
+        .execute(c)
+        .await
+        .map(drop))
+    .map_err(on("version"))?;
     let authors: Vec<&str> = version.authors.iter().map(UserId::as_str).collect();
     let authors = serde_json::to_string(&authors).map_err(Error::internal)?;
     on_tx!(tx.write(), |c| sqlx::query(INSERT_VERSION)
@@ -278,26 +335,49 @@ async fn insert(
         .bind(&*key.data.key)
         .bind(version.id.as_str())
         .bind(version.created_at_ms)
-        .bind(version.kind.as_str())
+        .bind(kind)
         .bind(authors)
         .execute(c)
         .await
         .map(drop))
-    .map_err(on("version"))?;
-    for (document, chunks) in contents {
-        for (place, chunk) in (0_i64..).zip(chunks) {
-            on_tx!(tx.write(), |c| sqlx::query(INSERT_CHUNK)
-                .bind(key.data.project.as_str())
-                .bind(&*key.data.key)
-                .bind(version.id.as_str())
-                .bind(document.as_str())
-                .bind(place)
-                .bind(chunk.as_ref())
-                .execute(c)
-                .await
-                .map(drop))
-            .map_err(on("version_chunk"))?;
-        }
+    .map_err(on("version"))
+}
+
+async fn insert_chunks(
+    tx: &mut Tx,
+    key: &RoomKey,
+    id: &VersionId,
+    piece: &[Chunk],
+) -> Result<(), Fault> {
+    for (document, place, chunk) in piece {
+        on_tx!(tx.write(), |c| sqlx::query(INSERT_CHUNK)
+            .bind(key.data.project.as_str())
+            .bind(&*key.data.key)
+            .bind(id.as_str())
+            .bind(document.as_str())
+            .bind(place)
+            .bind(chunk.as_ref())
+            .execute(c)
+            .await
+            .map(drop))
+        .map_err(on("version_chunk"))?;
     }
     Ok(())
+}
+
+async fn show(tx: &mut Tx, key: &RoomKey, version: &Version) -> Result<(), Fault> {
+    lock_epoch(tx, key).await?;
+    let shown = on_tx!(tx.write(), |c| sqlx::query(SHOW_VERSION)
+        .bind(key.data.project.as_str())
+        .bind(&*key.data.key)
+        .bind(version.id.as_str())
+        .bind(version.kind.as_str())
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))
+    .map_err(on("version"))?;
+    match shown {
+        0 => Err(Fault::Rule(Error::internal("a version went away while it was written"))),
+        _ => Ok(()),
+    }
 }

@@ -18,6 +18,7 @@ mod store_files;
 mod store_keys;
 mod store_list;
 mod store_outage;
+mod store_pieces;
 mod store_rooms;
 mod store_schema;
 mod store_schemas;

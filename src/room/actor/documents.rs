@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::aside::aside;
 use super::{Actor, Flow};
 use crate::domain::ids::UserId;
 use crate::error::Code;
@@ -55,17 +56,20 @@ impl Actor {
             Some(_) if !storage.document().is_empty() => {
                 return Err(crate::room::requests::storage_is_not_empty());
             }
-            Some(lson) => storage.initialize(lson)?,
+            Some(lson) => aside(|| storage.initialize(lson))?,
             None => storage.clear(),
         }
         // The log of the old document goes with it, and the new one is its own snapshot.
         drop(storage.take_log());
-        let chunks = storage.snapshot();
         let mut text = Vec::new();
-        lson::write_lson(storage.document(), &mut text);
+        let chunks = aside(|| {
+            lson::write_lson(storage.document(), &mut text);
+            storage.snapshot()
+        });
         let id = DocumentId::storage();
         let log = self.logs.entry(id.clone()).or_default();
         log.replaced(&chunks);
+        log.skip();
         let upto_seq = log.upto_seq();
         self.rooms.store.compact_document(&self.key, &id, upto_seq, chunks).await.map_err(lost)?;
         Ok(text.into())

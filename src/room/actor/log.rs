@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::Actor;
+use super::aside::aside;
 use crate::error::chain;
 use crate::room::shared_storage::SharedStorage;
 use crate::room::shared_yjs::Guid;
@@ -72,6 +73,12 @@ impl Log {
         self.due = None;
     }
 
+    /// A number of its own for a snapshot that nothing in the log amounts to: it goes before one of
+    /// the same log that is being written.
+    pub fn skip(&mut self) {
+        self.next_seq += 1;
+    }
+
     pub fn upto_seq(&self) -> i64 {
         self.next_seq - 1
     }
@@ -130,7 +137,7 @@ impl Actor {
         let log = self.logs.entry(id.clone()).or_default();
         let update = log.append(id, payload);
         if log.is_long()
-            && let Some(chunks) = self.state.snapshot(&update.document)
+            && let Some(chunks) = aside(|| self.state.snapshot(&update.document))
         {
             log.compact(chunks);
         }
@@ -162,7 +169,7 @@ impl Actor {
             if log.log_rows < ROWS_MIN || log.is_writing.load(Ordering::Acquire) {
                 continue;
             }
-            let Some(chunks) = self.state.snapshot(id) else { continue };
+            let Some(chunks) = aside(|| self.state.snapshot(id)) else { continue };
             if let Err(error) = store.compact_document(&self.key, id, log.upto_seq(), chunks).await
             {
                 tracing::warn!(document = ?id, error = %chain(&error), "failed to compact");

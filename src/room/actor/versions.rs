@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Actor;
+use super::aside::aside;
 use super::load::load_schema;
 use crate::domain::ctx::Actor as Identity;
 use crate::domain::ids::UserId;
@@ -55,7 +56,7 @@ impl Actor {
             kind,
             authors: authors.into_iter().take(AUTHORS_MAX).collect(),
         };
-        let contents = self.contents()?;
+        let contents = aside(|| self.contents())?;
         self.rooms.store.insert_version(&self.key, version.clone(), contents).await?;
         self.edits = Edits::default();
         Ok(version)
