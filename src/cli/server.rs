@@ -48,6 +48,7 @@ impl Server {
         let certificate = load_certificate(config)?;
         let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
         let (listener, address) = bind(config).await?;
+        let randomness = tokio::task::spawn_blocking(warm_randomness_up);
         let store = open_store(config).await?;
         let clock = Clock::system();
         let (stop, shutdown) = (CancellationToken::new(), CancellationToken::new());
@@ -57,6 +58,7 @@ impl Server {
         // Last, since keys that are made by a start that then fails are shown to nobody.
         let new_keys = create_project(config, &store, clock.now_ms()).await?;
 
+        randomness.await.map_err(Error::internal)??;
         let drain = Drain { grace: Duration::from_millis(config.shutdown_grace_ms) };
         let (limits, token) = (config.limits.clone(), shutdown.clone());
         let url = url_of(address, tls.is_some());
@@ -171,6 +173,13 @@ async fn create_project(
         return Ok(None);
     }
     api_key::bootstrap(store, &project, now_ms).await
+}
+
+/// The first random bytes of a process take up to a tenth of a second, in which their generator
+/// measures the machine's jitter for a seed. Else the first who enters a room would wait for it.
+fn warm_randomness_up() -> Result<(), Error> {
+    let mut bytes = [0; 1];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::internal("no random bytes"))
 }
 
 fn load_certificate(config: &Config) -> Result<Option<Arc<Certificate>>, Error> {
