@@ -146,6 +146,8 @@ class Roomd:
                 stderr=subprocess.STDOUT,
                 env=clean_environment(),
                 cwd=self.folder,
+                # A test that limits the size of files wants an error, not a signal.
+                restore_signals=False,
             )
         self.wait_ready()
         if self.command == "serve":

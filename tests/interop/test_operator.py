@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import shlex
 import subprocess
 import sys
@@ -210,6 +211,51 @@ def test_a_database_that_goes_away_and_comes_back(fragile, how):
     assert timed(roomd, "CreateRoom", {"id": "after"})[0] == 200
     assert timed(roomd, "GetRoom", {"roomId": "before"})[0] == 200
     roomd.stop()
+
+
+ROOM_FOR_WRITES_BYTES = 256 << 10
+
+
+def limit_files(roomd: Roomd, size_bytes: int) -> None:
+    """No file of the server may grow beyond this: the disk is full, as far as it can see."""
+    assert roomd.process is not None
+    limits = (size_bytes, resource.RLIM_INFINITY)
+    resource.prlimit(roomd.process.pid, resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_loses_nothing_and_heals_by_itself(tmp_path):
+    roomd = Roomd(Database("sqlite"), tmp_path / "roomd").start()
+    acknowledged: list[str] = []
+
+    def create() -> tuple[int, str]:
+        room = f"room-{len(acknowledged)}"
+        metadata = {f"k{number}": "v" * 250 for number in range(40)}
+        status, code, _ = timed(roomd, "CreateRoom", {"id": room, "metadata": metadata})
+        if status == 200:
+            acknowledged.append(room)
+        return status, code
+
+    def all_there() -> bool:
+        return all(
+            timed(roomd, "GetRoom", {"roomId": room})[0] == 200 for room in acknowledged
+        )
+
+    try:
+        assert create() == (200, "")
+        files = (tmp_path / "roomd" / "data").iterdir()
+        limit_files(roomd, max(file.stat().st_size for file in files) + ROOM_FOR_WRITES_BYTES)
+        eventually("the disk is full", lambda: create() == (503, "unavailable"), 60)
+        assert create() == (503, "unavailable")
+        assert all_there(), "what is there can be read"
+        assert "full" in roomd.log() or "I/O" in roomd.log(), "the log says what the matter is"
+        limit_files(roomd, resource.RLIM_INFINITY)
+        assert create() == (200, "")
+        roomd.kill()
+        roomd.start()
+        assert len(acknowledged) > 2 and all_there()
+        roomd.stop()
+    finally:
+        roomd.cleanup()
 
 
 def test_a_deadline_ends_a_call_that_hangs(fragile, stubs):
