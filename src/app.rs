@@ -14,6 +14,7 @@ use crate::jobs::{health, sweep};
 use crate::room::registry::Rooms;
 use crate::service::auth::AuthHandlers;
 use crate::service::contents::Contents;
+use crate::service::feed::FeedHandlers;
 use crate::service::realtime::RealtimeHandlers;
 use crate::service::room::RoomHandlers;
 use crate::service::schema::SchemaHandlers;
@@ -73,29 +74,15 @@ pub async fn build(deps: Deps, stop: CancellationToken) -> Result<App, Error> {
     services::add_roomd_v1_yjs_service(&mut table, &mut grpc, Arc::new(yjs));
     let versions = VersionHandlers::new(contents.clone());
     services::add_roomd_v1_version_service(&mut table, &mut grpc, Arc::new(versions));
+    let feeds = FeedHandlers::new(contents.clone());
+    services::add_roomd_v1_feed_service(&mut table, &mut grpc, Arc::new(feeds));
     let schemas = SchemaHandlers::new(contents);
     services::add_roomd_v1_schema_service(&mut table, &mut grpc, Arc::new(schemas));
     let realtime = RealtimeHandlers::new(rooms.clone());
     services::add_roomd_v1_realtime_service(&mut table, &mut grpc, Arc::new(realtime));
 
     let metrics = Metrics::default();
-    let admin = admin::router(Probes {
-        ready: Arc::new({
-            let store = store.clone();
-            move || {
-                let store = store.clone();
-                Box::pin(async move { store.ping().await })
-            }
-        }),
-        pool: Arc::new({
-            let store = store.clone();
-            move || {
-                let stats = store.pool_stats();
-                (stats.size, stats.idle)
-            }
-        }),
-        metrics: metrics.clone(),
-    });
+    let admin = admin::router(probes(&store, &metrics));
     let (reporter, health) = tonic_health::server::health_reporter();
     let mut names: Vec<&'static str> = table.services().collect();
     names.push("");
@@ -122,4 +109,20 @@ pub async fn build(deps: Deps, stop: CancellationToken) -> Result<App, Error> {
         serves_tls,
     };
     Ok(App { front: Front::new(front), rooms })
+}
+
+/// What an operator asks the server about itself.
+fn probes(store: &Store, metrics: &Metrics) -> Probes {
+    let (ready, pool) = (store.clone(), store.clone());
+    Probes {
+        ready: Arc::new(move || {
+            let store = ready.clone();
+            Box::pin(async move { store.ping().await })
+        }),
+        pool: Arc::new(move || {
+            let stats = pool.pool_stats();
+            (stats.size, stats.idle)
+        }),
+        metrics: metrics.clone(),
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod ctx;
 pub mod cursor;
+pub mod feed;
 pub mod file_url;
 pub mod ids;
 pub mod media_type;

@@ -1,6 +1,7 @@
 //! The messages, gRPC services and handler traits that `build.rs` makes out of `proto/`, and the
 //! conversions between messages and domain values.
 
+pub mod feed;
 pub mod reply;
 pub mod room;
 pub mod stream;

@@ -7,6 +7,7 @@ mod actor;
 pub mod close;
 pub mod codec;
 mod effects;
+pub mod feeds;
 pub mod message;
 mod outbox;
 mod people;

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod contents;
+pub mod feed;
 pub mod realtime;
 pub mod room;
 mod room_list;

@@ -13,6 +13,8 @@ mod document;
 mod document_append;
 mod document_snapshot;
 mod fault;
+mod feed;
+mod feed_message;
 mod garbage;
 mod open;
 mod options;
@@ -46,6 +48,7 @@ use tokio_util::task::TaskTracker;
 
 pub use api_key::{ApiKey, ApiKeyKind};
 pub use document::{DocumentId, DocumentUpdate, SUBDOCUMENT_GUID_BYTES_MAX, StoredDocument};
+pub use feed_message::FeedMessageOutcome;
 pub use options::{DatabaseOptions, GROUP_COMMIT_MAX, ROOM_CACHE_BYTES_MAX, Target};
 pub use project::Project;
 pub use room::{Inserted, Moved, Renamed};

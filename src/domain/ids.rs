@@ -9,6 +9,8 @@ use crate::error::Error;
 pub const ROOM_ID_CHARS_MAX: usize = 128;
 pub const USER_ID_CHARS_MAX: usize = 128;
 pub const ORGANIZATION_ID_CHARS_MAX: usize = 128;
+/// The same, of a feed and of a message in one.
+pub const FEED_ID_CHARS_MAX: usize = 128;
 /// The organization of everything that names none.
 pub const ORGANIZATION_DEFAULT: &str = "default";
 
@@ -90,6 +92,16 @@ id!(
     /// An organization inside a project: rooms and users of one never meet those of another.
     OrganizationId,
     ORGANIZATION_ID_CHARS_MAX
+);
+id!(
+    /// A feed of a room, named by the application.
+    FeedId,
+    FEED_ID_CHARS_MAX
+);
+id!(
+    /// A message in a feed, named by the application or by the server.
+    FeedMessageId,
+    FEED_ID_CHARS_MAX
 );
 
 impl Default for OrganizationId {

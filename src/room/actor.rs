@@ -8,6 +8,7 @@ mod aside;
 mod calls;
 mod commit;
 mod documents;
+mod feeds;
 mod join;
 mod load;
 mod log;
@@ -28,6 +29,7 @@ use super::registry::Inner;
 use super::session::{Join, RoomAddress, Session, StorageDialect};
 use super::state::State;
 use crate::domain::ctx::Caller;
+use crate::domain::feed::{FeedChange, FeedEvent};
 use crate::domain::permissions::Level;
 use crate::error::{Code, Error, chain};
 use crate::store::{DocumentId, RoomKey};
@@ -36,6 +38,7 @@ pub(super) use calls::{Call, Exclusive, Reply};
 use commit::Commit;
 pub(super) use commit::unavailable;
 pub(super) use documents::Shown;
+use feeds::{Feeds, Share};
 use log::Log;
 use versions::Edits;
 
@@ -64,6 +67,8 @@ pub(super) enum Command {
     Call(Call),
     /// A call that needs the room to itself while it waits for the database.
     Exclusive(Exclusive),
+    /// A change of feeds that a back end makes.
+    ChangeFeeds(FeedChange, Reply<Arc<FeedEvent>>),
     /// The room's record changed: rights are looked up again.
     RecordChanged,
     /// The room ends here, for this reason.
@@ -73,7 +78,10 @@ pub(super) enum Command {
 impl Command {
     /// Whether it still means something when the room it was for has ended.
     pub fn is_for_any_session(&self) -> bool {
-        matches!(self, Self::Join { .. } | Self::Call(_) | Self::Exclusive(_))
+        matches!(
+            self,
+            Self::Join { .. } | Self::Call(_) | Self::Exclusive(_) | Self::ChangeFeeds(..)
+        )
     }
 }
 
@@ -81,6 +89,8 @@ struct Connection {
     caller: Caller,
     dialect: StorageDialect,
     outbox: Arc<Outbox>,
+    /// What it asked about feeds and waits for.
+    feeds: Share,
 }
 
 impl Drop for Connection {
@@ -102,6 +112,7 @@ pub(super) struct Actor {
     actors: Range<ActorId>,
     logs: HashMap<DocumentId, Log>,
     commit: Commit,
+    feeds: Feeds,
     schema: Option<crate::store::SchemaId>,
     idle_since_ms: Option<i64>,
     /// When frames that were allowed to wait have waited long enough.
@@ -157,6 +168,10 @@ impl Actor {
             let flow = tokio::select! {
                 biased;
                 done = self.commit.done() => self.finish_commit(done),
+                done = self.feeds.done() => {
+                    self.finish_feeds(done);
+                    Flow::On
+                }
                 () = stop.cancelled() => Flow::End(CloseReason::ShuttingDown),
                 received = inbox.recv_many(&mut batch, BATCH_LEN_MAX), if has_room => {
                     match received {
@@ -173,6 +188,7 @@ impl Actor {
                 return reason;
             }
             self.begin_commit();
+            self.begin_feeds();
         }
     }
 
@@ -199,6 +215,7 @@ impl Actor {
             }
             Command::Call(call) => return self.call(call).await,
             Command::Exclusive(exclusive) => return self.exclusive(exclusive).await,
+            Command::ChangeFeeds(change, reply) => self.change_feeds(change, reply),
             Command::RecordChanged => return self.record_changed().await,
             Command::Close(reason) => return Flow::End(reason),
         }
@@ -256,7 +273,7 @@ impl Actor {
         }
     }
 
-    /// Sends what may go at once, and keeps the rest for the commit.
+    /// Sends what may go at once, and keeps the rest for the commit or the database.
     fn carry_out(&mut self, effects: Effects) {
         for delivery in &effects.now {
             self.deliver(delivery);
@@ -265,6 +282,9 @@ impl Actor {
             }
         }
         self.commit.after(effects.after_commit);
+        for task in effects.feeds {
+            self.ask_feeds(task);
+        }
     }
 
     fn deliver(&self, delivery: &Delivery) {
@@ -324,6 +344,7 @@ impl Actor {
     async fn wake(&mut self, mailbox_is_empty: bool) -> Flow {
         self.do_what_is_due().await;
         let is_idle = self.state.people.is_empty() && self.commit.is_idle() && mailbox_is_empty;
+        let is_idle = is_idle && self.feeds.is_idle();
         if !is_idle {
             self.idle_since_ms = None;
             return Flow::On;
@@ -368,6 +389,7 @@ impl Actor {
         if lost {
             self.commit.fail();
         } else {
+            self.flush_feeds().await;
             self.flush().await;
             if self.version_due_ms().is_some() {
                 // With nobody here it is as quiet as it will be.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::feeds::FeedTask;
 use super::message::{ActorId, Frame, ServerMessage};
 use crate::domain::permissions::Resource;
 
@@ -28,6 +29,8 @@ pub struct Delivery {
 pub struct Effects {
     pub now: Vec<Delivery>,
     pub after_commit: Vec<Delivery>,
+    /// Calls of the database about feeds, in order.
+    pub feeds: Vec<FeedTask>,
 }
 
 impl Effects {

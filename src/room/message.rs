@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::feeds::{FeedReply, FeedRequest};
 use super::storage::{Op, SmallText, TextOp};
 use super::yjs::Encoding;
 use crate::domain::permissions::Scope;
@@ -50,6 +51,7 @@ pub enum ClientMessage {
         guid: Option<Arc<str>>,
         encoding: Encoding,
     },
+    Feed(FeedRequest),
 }
 
 impl ClientMessage {
@@ -73,6 +75,7 @@ impl ClientMessage {
             Self::Ops(ops) => ops.iter().map(|op| OVERHEAD_BYTES + op_bytes(&op.op)).sum(),
             Self::FetchYjs { state_vector, .. } => state_vector.len(),
             Self::UpdateYjs { update, .. } => update.len(),
+            Self::Feed(request) => request.bytes,
         };
         OVERHEAD_BYTES + payload
     }
@@ -188,6 +191,7 @@ pub enum ServerMessage {
     Yjs(YjsMessage),
     YjsUpdates(YjsUpdates),
     Comment(CommentEvent),
+    Feed(FeedReply),
 }
 
 impl ServerMessage {
@@ -233,6 +237,7 @@ impl Frame {
             ServerMessage::UserJoined { member, .. } => member.cost_bytes(),
             ServerMessage::StorageChunk { nodes: json }
             | ServerMessage::StorageItems { items: json } => json.len(),
+            ServerMessage::Feed(reply) => reply.cost_bytes(),
             ServerMessage::Rejected { op_ids, .. } => op_ids.iter().map(|id| id.len()).sum(),
             ServerMessage::UserLeft { .. }
             | ServerMessage::StorageEnd

@@ -20,6 +20,7 @@ use super::storage::lson;
 use super::storage::patch::PatchOp;
 use super::yjs::Encoding;
 use super::yjs::view::{Kind, Options};
+use crate::domain::feed::{FeedChange, FeedEvent};
 use crate::domain::ids::UserId;
 use crate::domain::permissions::Resource;
 use crate::error::{Code, Error};
@@ -128,6 +129,18 @@ impl Rooms {
             Ok(())
         };
         self.call(address, Needs::default(), step).await
+    }
+
+    /// Changes the room's feeds, in the order in which everybody in it is told so. By way of the room
+    /// even if nobody is there, since somebody may come at any moment.
+    pub async fn change_feeds(
+        &self,
+        address: &RoomAddress,
+        change: FeedChange,
+    ) -> Result<Arc<FeedEvent>, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.send(address, Command::ChangeFeeds(change, reply)).await?;
+        answer.await.map_err(|_| unavailable())?
     }
 
     /// Loads the room, since somebody is about to enter it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::effects::{Effects, To};
+use super::feeds;
 use super::message::{ActorId, ClientMessage, ServerMessage};
 use super::people::People;
 use super::session::StorageDialect;
@@ -57,7 +58,9 @@ impl State {
                         needs.yjs.push(guid.clone());
                     }
                 }
-                ClientMessage::Presence { .. } | ClientMessage::Broadcast { .. } => {}
+                ClientMessage::Presence { .. }
+                | ClientMessage::Broadcast { .. }
+                | ClientMessage::Feed(_) => {}
             }
         }
         needs
@@ -109,6 +112,9 @@ impl State {
                         true => self.yjs.fetch(sender, &state_vector, &guid, encoding, effects),
                         false => SharedYjs::refuse_fetch(sender, &guid, encoding, effects),
                     }
+                }
+                ClientMessage::Feed(request) => {
+                    feeds::take(sender, self.people.rights(sender), request, effects);
                 }
                 ClientMessage::UpdateYjs { update, guid, encoding } => {
                     let mut updates = vec![update];

@@ -1,4 +1,4 @@
-//! What rooms hold, as the handlers about it open them: Storage, Yjs, versions.
+//! What rooms hold, as the handlers about it open them: Storage, Yjs, versions, feeds.
 
 use std::sync::Arc;
 
@@ -49,13 +49,24 @@ impl Contents {
         level: Level,
         audience: Audience,
     ) -> Result<Opened, Error> {
+        self.open_for(ctx, room_id, (level, Resource::Storage), audience).await
+    }
+
+    /// As [`Contents::open`], for another resource of the room.
+    pub async fn open_for(
+        &self,
+        ctx: &Ctx,
+        room_id: &str,
+        (level, resource): (Level, Resource),
+        audience: Audience,
+    ) -> Result<Opened, Error> {
         let id = RoomId::parse("roomId", room_id)?;
         let caller = match audience {
             Audience::Everybody => ctx.server_caller()?,
             Audience::Browsers => ctx.caller()?,
         };
         let room = self.store.find_room(&caller.project, &id).await?;
-        let room = ctx.open(room, level, Resource::Storage)?;
+        let room = ctx.open(room, level, resource)?;
         Ok(Opened { project: caller.project.clone(), room })
     }
 }

@@ -1,4 +1,4 @@
-//! What deleted rooms, files and uploads left behind.
+//! What deleted rooms, feeds, files and uploads left behind.
 
 use super::Store;
 use super::db::{Conn, Tx, on_tx};
@@ -49,7 +49,7 @@ macro_rules! bounded_delete {
     };
 }
 
-/// Before such a batch of files or uploads is deleted: their content is garbage too.
+/// Before such a batch of feeds, files or uploads is deleted: their content is garbage too.
 macro_rules! drop_contents {
     ($table:literal, $columns:literal) => {
         (
@@ -67,7 +67,7 @@ type Statement = (&'static str, &'static str);
 
 /// What comes before the deletion, if anything does, and the deletion. A key has rows in tables of
 /// rooms or in tables of content.
-const TABLES: [(Option<Statement>, Statement); 8] = [
+const TABLES: [(Option<Statement>, Statement); 11] = [
     (None, bounded_delete!("document_update", "document, seq")),
     (None, bounded_delete!("document_snapshot", "document, chunk")),
     (None, bounded_delete!("version_chunk", "version_id, document, chunk")),
@@ -77,6 +77,9 @@ const TABLES: [(Option<Statement>, Statement); 8] = [
         Some(drop_contents!("storage_upload", "content")),
         bounded_delete!("storage_upload", "content"),
     ),
+    (Some(drop_contents!("feed", "id")), bounded_delete!("feed", "id")),
+    (None, bounded_delete!("feed_metadata", "name, value, created_at_ms, id")),
+    (None, bounded_delete!("feed_message", "id")),
     (None, bounded_delete!("content_chunk", "part, chunk")),
     (None, bounded_delete!("content_part", "part")),
 ];

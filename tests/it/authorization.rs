@@ -97,6 +97,7 @@ fn rows() -> Vec<Row> {
     rows.extend(file_rows());
     rows.extend(history_rows());
     rows.extend(schema_rows());
+    rows.extend(feed_rows());
     // The first leaves a room where there was none, the others leave none.
     rows.extend([
         row("roomd.v1.RealtimeService/JoinRoom", Rule::Join, json!({"enter": {"roomId": "r"}})),
@@ -236,6 +237,27 @@ fn schema_rows() -> Vec<Row> {
             json!({"schemaId": "s@1", "body": body}),
         ),
         row("roomd.v1.SchemaService/DeleteSchema", Rule::Project, id()),
+    ]
+}
+
+fn feed_rows() -> Vec<Row> {
+    let message = || json!({"roomId": "r", "feedId": "nobody", "messageId": "m", "data": {}});
+    let feed = || json!({"roomId": "r", "feedId": "nobody"});
+    let patch = json!({"roomId": "r", "feedId": "nobody", "metadata": {}});
+    let missing = |rpc, rule, request| Row { outcome: "FEED_NOT_FOUND", ..row(rpc, rule, request) };
+    let new = json!({"roomId": "r", "feedId": "f"});
+    let said = json!({"roomId": "r", "feedId": "nobody", "data": {}});
+    let named = json!({"roomId": "r", "feedId": "nobody", "messageId": "m"});
+    vec![
+        row("roomd.v1.FeedService/CreateFeed", Rule::RoomWrite, new),
+        row("roomd.v1.FeedService/ListFeeds", Rule::RoomRead, json!({"roomId": "r"})),
+        missing("roomd.v1.FeedService/GetFeed", Rule::RoomRead, feed()),
+        missing("roomd.v1.FeedService/UpdateFeed", Rule::RoomWrite, patch),
+        missing("roomd.v1.FeedService/ListFeedMessages", Rule::RoomRead, feed()),
+        missing("roomd.v1.FeedService/CreateFeedMessage", Rule::RoomWrite, said),
+        missing("roomd.v1.FeedService/UpdateFeedMessage", Rule::RoomWrite, message()),
+        missing("roomd.v1.FeedService/DeleteFeedMessage", Rule::RoomWrite, named),
+        missing("roomd.v1.FeedService/DeleteFeed", Rule::RoomWrite, feed()),
     ]
 }
 

@@ -3,8 +3,10 @@
 mod authorization;
 mod cases;
 mod cases_contents;
+mod cases_feeds;
 mod contents;
 mod databases;
+mod feeds;
 mod harness;
 mod hostile;
 mod openapi;
@@ -14,6 +16,7 @@ mod realtime;
 mod rooms;
 mod rooms_crowd;
 mod store_documents;
+mod store_feeds;
 mod store_files;
 mod store_keys;
 mod store_list;

@@ -65,7 +65,8 @@ impl Actor {
         let outbox = Arc::new(Outbox::new(self.rooms.limits.room_outbox_bytes_max));
         let member = member(&join, rights);
         let Join { caller, dialect, .. } = join;
-        let connection = Connection { caller, dialect, outbox: Arc::clone(&outbox) };
+        let (outbox_of, feeds) = (Arc::clone(&outbox), super::Share::default());
+        let connection = Connection { caller, dialect, outbox: outbox_of, feeds };
         self.connections.insert(actor, connection);
         let mut effects = Effects::default();
         self.state.people.join(actor, member, rights, nonce(), &mut effects);

@@ -47,6 +47,7 @@ impl Actor {
             actors: data.actors,
             logs: std::collections::HashMap::new(),
             commit: super::Commit::default(),
+            feeds: super::Feeds::default(),
             schema: data.schema,
             idle_since_ms: None,
             announce_at_ms: None,

@@ -4,6 +4,7 @@
 //! everywhere, and must for the first one. What is unknown is ignored; what is malformed ends the
 //! connection.
 
+mod feeds;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -26,4 +27,21 @@ mod kind {
     pub const REJECTED: i64 = 299;
     pub const YJS: i64 = 300;
     pub const YJS_UPDATE: i64 = 301;
+    pub const FEEDS: i64 = 500;
+    pub const FEEDS_ADDED: i64 = 501;
+    pub const FEEDS_UPDATED: i64 = 502;
+    pub const FEED_DELETED: i64 = 503;
+    pub const FEED_MESSAGES: i64 = 504;
+    pub const FEED_MESSAGES_ADDED: i64 = 505;
+    pub const FEED_MESSAGES_UPDATED: i64 = 506;
+    pub const FEED_MESSAGES_DELETED: i64 = 507;
+    pub const FEED_FAILED: i64 = 508;
+    pub const FETCH_FEEDS: i64 = 510;
+    pub const FETCH_FEED_MESSAGES: i64 = 511;
+    pub const ADD_FEED: i64 = 512;
+    pub const UPDATE_FEED: i64 = 513;
+    pub const DELETE_FEED: i64 = 514;
+    pub const ADD_FEED_MESSAGE: i64 = 515;
+    pub const UPDATE_FEED_MESSAGE: i64 = 516;
+    pub const DELETE_FEED_MESSAGE: i64 = 517;
 }

@@ -3,6 +3,7 @@
 //! Operations go through the JSON that the document reads and writes, so that one place knows their
 //! limits and what is malformed.
 
+mod feeds;
 mod ops;
 mod read;
 #[cfg(test)]

@@ -17,6 +17,15 @@ pub(super) fn whole(number: f64) -> Option<i128> {
     fits.then_some(number as i128)
 }
 
+/// The integer that a float is, to be written as `5` and not as `5.0`: a reader in another language
+/// must see the integer that was sent. Not minus zero, which is none.
+pub(super) fn exact_integer(number: f64) -> Option<i64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let whole = i64::try_from(whole(number)?).ok()?;
+    let is_exact = number.abs() <= EXACT_MAX && (whole != 0 || number.is_sign_positive());
+    is_exact.then_some(whole)
+}
+
 macro_rules! integer {
     ($kind:ty, $what:literal) => {
         impl ReadJson for $kind {

@@ -45,6 +45,8 @@ fn every_kind_comes_back_in_canonical_form() {
         (r#"{"doubleNumber":"NaN"}"#, r#"{"doubleNumber":"NaN"}"#),
         (r#"{"doubleNumber":"-Infinity"}"#, r#"{"doubleNumber":"-Infinity"}"#),
         (r#"{"double_number":0.1}"#, r#"{"doubleNumber":0.1}"#),
+        (r#"{"doubleNumber":1.7e12}"#, r#"{"doubleNumber":1700000000000}"#),
+        (r#"{"doubleNumber":-0.0}"#, r#"{"doubleNumber":-0.0}"#),
         (r#"{"truth":true}"#, r#"{"truth":true}"#),
         (r#"{"truth":false}"#, "{}"),
         (r#"{"data":"-_8"}"#, r#"{"data":"+/8="}"#),

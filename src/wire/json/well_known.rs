@@ -205,17 +205,10 @@ impl WriteJson for Value {
     }
 }
 
-/// `5`, not `5.0`: a reader in another language must see the integer that was sent.
 fn write_number(w: &mut Writer, value: f64) {
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    if !value.is_finite() {
-        return w.null();
-    }
-    match super::number::whole(value).and_then(|whole| i64::try_from(whole).ok()) {
-        Some(whole) if value.abs() <= EXACT_MAX && (whole != 0 || value.is_sign_positive()) => {
-            w.integer(whole);
-        }
-        _ => value.write_json(w),
+    match value.is_finite() {
+        true => value.write_json(w),
+        false => w.null(),
     }
 }
 

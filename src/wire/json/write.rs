@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::number::exact_integer;
 use super::read::{Enum, ProtoEnum};
 
 /// How messages are written.
@@ -220,8 +221,11 @@ macro_rules! float {
                     value if value.is_nan() => w.raw("\"NaN\""),
                     <$kind>::INFINITY => w.raw("\"Infinity\""),
                     <$kind>::NEG_INFINITY => w.raw("\"-Infinity\""),
-                    // Writing a finite number into a Vec cannot fail.
-                    value => _ = serde_json::to_writer(&mut w.buffer, &value),
+                    value => match exact_integer(value.into()) {
+                        Some(whole) => w.integer(whole),
+                        // Writing a finite number into a Vec cannot fail.
+                        None => _ = serde_json::to_writer(&mut w.buffer, &value),
+                    },
                 }
             }
         }

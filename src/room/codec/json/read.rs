@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::kind;
+use super::{feeds, kind};
 use crate::room::close::CloseReason;
 use crate::room::message::{ClientMessage, ClientOp, RawJson};
 use crate::room::storage::{Op, SmallText};
@@ -90,6 +90,27 @@ struct Message<'a> {
     guid: Field<'a>,
     #[serde(borrow, default)]
     v2: Field<'a>,
+    // Of feeds, which are read by whoever knows what they should be.
+    #[serde(rename = "requestId", borrow, default)]
+    request_id: Option<&'a RawValue>,
+    #[serde(rename = "feedId", borrow, default)]
+    feed_id: Option<&'a RawValue>,
+    #[serde(rename = "messageId", borrow, default)]
+    message_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    cursor: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    since: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    limit: Option<&'a RawValue>,
+    #[serde(rename = "createdAt", borrow, default)]
+    created_at: Option<&'a RawValue>,
+    #[serde(rename = "updatedAt", borrow, default)]
+    updated_at: Option<&'a RawValue>,
 }
 
 /// A field of whatever JSON type, so that a message of an unknown kind may have any.
@@ -128,10 +149,29 @@ impl<'a> Message<'a> {
                 let (guid, encoding) = (self.guid()?, self.encoding());
                 ClientMessage::UpdateYjs { update, guid, encoding }
             }
+            kind::FETCH_FEEDS..=kind::DELETE_FEED_MESSAGE => {
+                ClientMessage::Feed(feeds::read(kind, &self.feed_parts())?)
+            }
             _ => return Ok(()),
         };
         parsed.messages.push(message);
         Ok(())
+    }
+
+    fn feed_parts(&self) -> feeds::Parts<'a> {
+        feeds::Parts {
+            request_id: self.request_id,
+            feed_id: self.feed_id,
+            message_id: self.message_id,
+            id: self.id,
+            data: self.data,
+            metadata: self.metadata,
+            cursor: self.cursor,
+            since: self.since,
+            limit: self.limit,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
     }
 
     fn presence(&self) -> Result<ClientMessage, &'static str> {

@@ -108,7 +108,7 @@ fn yjs_comes_in_base64() {
 fn what_is_unknown_is_ignored() {
     for text in [
         r#"[{"type":999,"data":5,"ops":{"a":[1]},"vector":[{}],"guid":1.5,"v2":"?"}]"#,
-        r#"[{"type":510,"requestId":"r"},{"type":-5}]"#,
+        r#"[{"type":509,"requestId":"r"},{"type":-5}]"#,
         "[]",
         " [ ] ",
     ] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::kind;
+use super::{feeds, kind};
 use crate::domain::permissions::Scope;
 use crate::room::message::{
     ActorId, CommentEvent, CommentEventKind, Member, OutgoingOp, RawJson, ServerMessage,
@@ -68,6 +68,7 @@ pub fn write(message: &ServerMessage) -> Vec<u8> {
         ServerMessage::Yjs(yjs) => write_yjs(&mut out, yjs),
         ServerMessage::YjsUpdates(run) => write_yjs_updates(&mut out, run),
         ServerMessage::Comment(event) => write_comment(&mut out, event),
+        ServerMessage::Feed(reply) => feeds::write(&mut out, reply),
     }
     out
 }
@@ -156,7 +157,7 @@ fn write_comment(out: &mut Vec<u8>, event: &CommentEvent) {
     object.end();
 }
 
-fn write_text(out: &mut Vec<u8>, text: &str) {
+pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
     // Writing into memory does not fail.
     let _ = serde_json::to_writer(out, text);
 }
@@ -166,24 +167,24 @@ fn write_number(out: &mut Vec<u8>, number: i64) {
 }
 
 /// An object that is being written. It begins with its type, or, inside a message, with nothing.
-struct Object<'a> {
-    out: &'a mut Vec<u8>,
+pub(super) struct Object<'a> {
+    pub out: &'a mut Vec<u8>,
     is_empty: bool,
 }
 
 impl<'a> Object<'a> {
-    fn start(out: &'a mut Vec<u8>, kind: i64) -> Self {
+    pub fn start(out: &'a mut Vec<u8>, kind: i64) -> Self {
         let mut object = Self::plain(out);
         object.number("type", kind);
         object
     }
 
-    fn plain(out: &'a mut Vec<u8>) -> Self {
+    pub fn plain(out: &'a mut Vec<u8>) -> Self {
         out.push(b'{');
         Self { out, is_empty: true }
     }
 
-    fn end(self) {
+    pub fn end(self) {
         self.out.push(b'}');
     }
 
@@ -198,17 +199,17 @@ impl<'a> Object<'a> {
         self.out.extend_from_slice(b"\":");
     }
 
-    fn raw(&mut self, name: &str, json: &[u8]) {
+    pub fn raw(&mut self, name: &str, json: &[u8]) {
         self.name(name);
         self.out.extend_from_slice(json);
     }
 
-    fn number(&mut self, name: &str, number: i64) {
+    pub fn number(&mut self, name: &str, number: i64) {
         self.name(name);
         write_number(self.out, number);
     }
 
-    fn text(&mut self, name: &str, text: &str) {
+    pub fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         write_text(self.out, text);
     }
@@ -236,7 +237,7 @@ impl<'a> Object<'a> {
         self.base64("remoteSnapshotHash", hash);
     }
 
-    fn list<T>(&mut self, name: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    pub fn list<T>(&mut self, name: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
         self.raw(name, b"[");
         for (index, item) in items.iter().enumerate() {
             if index > 0 {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::feeds;
 use super::ops::{file_of, from_outgoing, segments_of};
 use super::to_value;
 use crate::domain::permissions::Scope;
@@ -10,6 +11,7 @@ use crate::proto::roomd::v1;
 use crate::proto::roomd::v1::join_room_response::Message;
 use crate::proto::roomd::v1::storage_node::Content;
 use crate::proto::value::{from_json, from_object};
+use crate::room::feeds::FeedReply;
 use crate::room::message::{
     ActorId, CommentEvent, CommentEventKind, Member, ServerMessage, YjsMessage, YjsUpdates,
 };
@@ -56,6 +58,9 @@ pub fn write(message: &ServerMessage) -> Vec<v1::JoinRoomResponse> {
         ServerMessage::Yjs(found) => Message::Yjs(yjs(found)),
         ServerMessage::YjsUpdates(run) => return yjs_updates(run).collect(),
         ServerMessage::Comment(event) => Message::CommentEvent(comment(event)),
+        ServerMessage::Feed(FeedReply::Changed(event)) => Message::FeedEvent(feeds::write(event)),
+        // Answers to requests that come by WebSocket only.
+        ServerMessage::Feed(_) => return Vec::new(),
     };
     vec![response(message)]
 }
