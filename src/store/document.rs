@@ -8,11 +8,9 @@ use sqlx::FromRow;
 
 use super::Store;
 use super::db::{Tx, on_db, on_tx};
-use super::document_append::append_rows;
 use super::document_snapshot::latest;
 use super::fault::{Fault, on};
-use super::room_cache::Touched;
-use super::room_data::{RoomKey, lock_epoch};
+use super::room_data::RoomKey;
 use crate::domain::ids::check_text;
 use crate::error::Error;
 
@@ -162,26 +160,6 @@ impl Store {
             })
             .await?;
         Ok(rows.into_iter().map(|(name,)| DocumentId(name.into())).collect())
-    }
-
-    /// Forgets a document and begins it again with `updates`, all at once. Their numbers may go on
-    /// or begin at 1. Wait for the answer before the next append, which might overtake it.
-    pub async fn clear_document(
-        &self,
-        key: &RoomKey,
-        document: &DocumentId,
-        updates: Vec<DocumentUpdate>,
-    ) -> Result<(), Error> {
-        let args = (key.clone(), document.clone(), updates);
-        self.transact("clear_document", Touched::nothing(), args, |tx, args| {
-            Box::pin(async move {
-                let (key, document, updates) = args;
-                lock_epoch(tx, key).await?;
-                delete_up_to(tx, key, document, i64::MAX).await?;
-                append_rows(tx, &[(key, updates)]).await
-            })
-        })
-        .await
     }
 }
 

@@ -13,7 +13,6 @@ crate::on_both!(
     an_append_is_all_or_nothing,
     compaction_keeps_what_came_later,
     a_snapshot_comes_back_in_the_order_of_its_chunks,
-    a_cleared_document_begins_again,
     documents_are_listed_page_by_page,
     only_the_last_opener_writes,
     concurrent_openers_leave_one_owner,
@@ -131,21 +130,6 @@ async fn a_snapshot_comes_back_in_the_order_of_its_chunks(db: &Database) {
     assert_eq!(db.store.load_document(&key, &storage).await.unwrap().snapshot, chunks);
 }
 
-async fn a_cleared_document_begins_again(db: &Database) {
-    let key = room(db, "a").await;
-    let (storage, yjs) = (DocumentId::storage(), DocumentId::yjs());
-    for document in [&storage, &yjs] {
-        let entries = updates(document, &[(1, "a"), (2, "b")]);
-        db.store.append_updates(&key, entries).await.unwrap();
-        db.store.compact_document(&key, document, 1, vec![Bytes::from("A")]).await.unwrap();
-    }
-    db.store.clear_document(&key, &storage, updates(&storage, &[(1, "n")])).await.unwrap();
-    assert_eq!(load(db, &key, &storage).await, state("", "n", 2));
-    db.store.clear_document(&key, &storage, Vec::new()).await.unwrap();
-    assert_eq!(load(db, &key, &storage).await, state("", "", 1));
-    assert_eq!(load(db, &key, &yjs).await, state("A", "b", 3));
-}
-
 async fn documents_are_listed_page_by_page(db: &Database) {
     let (key, other) = (room(db, "a").await, room(db, "b").await);
     assert_eq!(db.store.list_documents(&key, None, 10).await.unwrap(), []);
@@ -181,9 +165,8 @@ async fn only_the_last_opener_writes(db: &Database) {
     let second = open(&db.reopen().await, "a").await;
     assert!(second.epoch() > first.epoch());
     let late = updates(&storage, &[(2, "late")]);
-    assert_fenced(db.store.append_updates(&first, late.clone()).await);
+    assert_fenced(db.store.append_updates(&first, late).await);
     assert_fenced(db.store.compact_document(&first, &storage, 1, Vec::new()).await);
-    assert_fenced(db.store.clear_document(&first, &storage, late).await);
     assert_fenced(db.store.reserve_actors(&first, 1).await);
     db.store.append_updates(&second, updates(&storage, &[(2, "second")])).await.unwrap();
     assert_eq!(load(db, &second, &storage).await, state("", "first second", 3));
