@@ -78,7 +78,7 @@ pub async fn build(deps: Deps, stop: CancellationToken) -> Result<App, Error> {
     services::add_roomd_v1_feed_service(&mut table, &mut grpc, Arc::new(feeds));
     let schemas = SchemaHandlers::new(contents);
     services::add_roomd_v1_schema_service(&mut table, &mut grpc, Arc::new(schemas));
-    let realtime = RealtimeHandlers::new(rooms.clone());
+    let realtime = RealtimeHandlers::new(rooms.clone(), &limits);
     services::add_roomd_v1_realtime_service(&mut table, &mut grpc, Arc::new(realtime));
 
     let metrics = Metrics::default();

@@ -12,6 +12,7 @@ pub mod message;
 mod outbox;
 mod people;
 mod presence;
+pub mod rate;
 pub mod registry;
 pub mod requests;
 pub mod session;

@@ -46,7 +46,8 @@ pub struct Limits {
     pub websocket_idle_ms: u64,
     /// How long a client may take nothing of what it is sent.
     pub websocket_write_timeout_ms: u64,
-    /// What one client may send. Twice as much can be saved up.
+    /// What one client may send by a WebSocket or by a stream of gRPC. Twice as much can be saved
+    /// up.
     pub websocket_frames_per_second_max: u32,
     pub websocket_bytes_per_second_max: u32,
 }

@@ -372,13 +372,15 @@ pub static OPTIONS: &[OptionSpec] = &[
         websocket_frames_per_second_max,
         "frames per second",
         1..=1_000_000,
-        "Frames that one WebSocket client may send. Twice as many can be saved up"
+        "Frames that one WebSocket client may send, and messages in them, and requests of one \
+         stream of gRPC. Twice as many can be saved up, and as many messages as one frame can hold"
     ),
     limit!(
         websocket_bytes_per_second_max,
         "bytes per second",
         1_024..=4_294_967_295,
-        "Bytes that one WebSocket client may send. Twice as many can be saved up"
+        "Bytes that one WebSocket client or one stream of gRPC may send. Twice as many can be \
+         saved up"
     ),
 ];
 

@@ -45,7 +45,7 @@ impl CloseReason {
             Self::Unavailable => "The room cannot be stored right now".to_owned(),
             Self::Overloaded => "The server has no room for more connections".to_owned(),
             Self::TooSlow => "Too much waits to be read by this connection".to_owned(),
-            Self::TooManyMessages => "Too many messages in too short a time".to_owned(),
+            Self::TooManyMessages => "Too many messages at once".to_owned(),
         }
     }
 }

@@ -18,6 +18,10 @@ pub type ActorId = i64;
 /// Who sends what comes from a back end.
 pub const SERVER_ACTOR: ActorId = -1;
 
+/// Operations in one frame of a client, which has all in it that was done without a connection. An
+/// operation is 64 bytes of JSON or more, so that the largest frame holds this many.
+pub const OPS_MAX: usize = 256 * 1024;
+
 /// JSON that is passed on as it came.
 pub type RawJson = Arc<RawValue>;
 

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
+use prost::Message as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
+use crate::config::Limits;
 use crate::domain::ctx::{Caller, Ctx, room_not_found};
 use crate::domain::ids::RoomId;
 use crate::error::{Code, Error};
@@ -18,6 +20,7 @@ use crate::proto::roomd::v1::join_room_request::Message;
 use crate::proto::stream::{Replies, Requests};
 use crate::room::close::CloseReason;
 use crate::room::codec::protobuf;
+use crate::room::rate::{Rate, RateLimits};
 use crate::room::registry::Rooms;
 use crate::room::session::{Join, RoomAddress, Session, StorageDialect};
 
@@ -30,12 +33,20 @@ const EVERYBODY: i64 = -1;
 
 pub struct RealtimeHandlers {
     rooms: Rooms,
+    rate: RateLimits,
     open: Arc<Semaphore>,
 }
 
 impl RealtimeHandlers {
-    pub fn new(rooms: Rooms) -> Self {
-        Self { rooms, open: Arc::new(Semaphore::new(STREAMS_OPEN_MAX)) }
+    /// A stream may bring as much as a WebSocket, of which one request is one frame.
+    pub fn new(rooms: Rooms, limits: &Limits) -> Self {
+        let rate = RateLimits {
+            frames_per_second: limits.websocket_frames_per_second_max,
+            bytes_per_second: limits.websocket_bytes_per_second_max,
+            frame_bytes_max: limits.request_body_bytes_max,
+            frame_messages_max: 1,
+        };
+        Self { rooms, rate, open: Arc::new(Semaphore::new(STREAMS_OPEN_MAX)) }
     }
 }
 
@@ -57,6 +68,7 @@ impl RealtimeService for RealtimeHandlers {
             rooms: self.rooms.clone(),
             caller,
             requests,
+            rate: Rate::new(self.rate, Instant::now()),
             expiry,
             session: None,
             waiting: VecDeque::new(),
@@ -75,6 +87,7 @@ struct Stay {
     rooms: Rooms,
     caller: Caller,
     requests: Requests<v1::JoinRoomRequest>,
+    rate: Rate,
     /// When the caller's token expires.
     expiry: Option<Pin<Box<Sleep>>>,
     /// Since the caller has entered.
@@ -148,6 +161,9 @@ impl Stay {
     }
 
     async fn receive(&mut self, request: v1::JoinRoomRequest) -> Result<(), CloseReason> {
+        if !self.rate.take_frame(request.encoded_len(), Instant::now()) {
+            return Err(CloseReason::TooManyMessages);
+        }
         let parsed = protobuf::read(request)?;
         self.waiting.extend(parsed.rejections.iter().flat_map(protobuf::write));
         match &self.session {

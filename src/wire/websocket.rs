@@ -8,7 +8,6 @@ mod close;
 mod connection;
 mod frame;
 mod handshake;
-mod rate;
 mod reader;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use futures_util::StreamExt;
 use prost::Message as _;
 use prost_types::value::Kind;
+use roomd::config::Limits;
 use roomd::proto::roomd::v1::join_room_request::Message as Request;
 use roomd::proto::roomd::v1::join_room_response::Message as Reply;
 use roomd::proto::roomd::v1::realtime_service_client::RealtimeServiceClient;
@@ -13,6 +14,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tonic::Code;
 
+use crate::databases::Database;
 use crate::harness::{Project, Server};
 use crate::on_both_servers;
 use crate::protocols::{Protocol, call};
@@ -205,6 +207,25 @@ async fn what_is_not_understood_ends_the_stream(server: Server) {
         _ => None,
     };
     assert_eq!(ann.wait_for(closed).await, (v1::CloseCode::NotUnderstood, false));
+    drop(ann);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_is_held_to_the_rate_of_a_websocket() {
+    let database = Database::sqlite().await;
+    let limits = Limits { websocket_frames_per_second_max: 50, ..Limits::PRODUCTION };
+    let server = Server::start_with(&database.store, limits).await;
+    let project = project_with_room(&server, "flood").await;
+    let mut ann = Guest::enter(&server, "r", project.secret.expose()).await;
+    for _ in 0..2_000 {
+        ann.send(Request::Event(v1::SendEvent { event: None }));
+    }
+    let closed = |reply: &Reply| match reply {
+        Reply::Closed(closed) => Some((closed.code(), closed.retry)),
+        _ => None,
+    };
+    assert_eq!(ann.wait_for(closed).await, (v1::CloseCode::TooManyMessages, true));
     drop(ann);
     server.stop().await;
 }

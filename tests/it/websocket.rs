@@ -258,6 +258,25 @@ async fn a_flood_is_stopped() {
     assert_eq!(client.closed().await.0, 4200);
 }
 
+/// One frame of as many messages as a client may have kept is taken; whoever sends so much again at
+/// once, or more in one, is to come back later.
+#[tokio::test]
+async fn a_flood_in_few_frames_is_stopped_too() {
+    let limits = Limits { websocket_frames_per_second_max: 50, ..Limits::PRODUCTION };
+    let world = world_with(limits).await;
+    let frame = |messages: usize| format!("[{}]", vec![r#"{"type":103}"#; messages].join(","));
+    const MESSAGES_MAX: usize = 256 << 10;
+    let mut client = world.join("r").await;
+    client.send(&frame(MESSAGES_MAX)).await;
+    client.send("ping").await;
+    client.find_text("pong").await;
+    client.send(&frame(MESSAGES_MAX)).await;
+    assert_eq!(client.closed().await.0, 4200);
+    let mut client = world.join("r").await;
+    client.send(&frame(MESSAGES_MAX + 1)).await;
+    assert_eq!(client.closed().await.0, 4200);
+}
+
 #[tokio::test]
 async fn whoever_does_not_read_is_cut_off() {
     let limits = Limits { websocket_write_timeout_ms: 300, ..Limits::PRODUCTION };

@@ -10,7 +10,7 @@ mod read;
 mod tests;
 mod write;
 
-pub use read::{DEPTH_MAX, MESSAGES_MAX, OPS_MAX, Parsed, Rejection, parse};
+pub use read::{DEPTH_MAX, MESSAGES_MAX, Parsed, Rejection, parse};
 pub use write::write;
 
 /// The numbers that stand for kinds of messages.

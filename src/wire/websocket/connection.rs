@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -13,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::close::{self, Close, Ending};
 use super::frame::Opcode;
-use super::rate::Rate;
 use super::reader::{Incoming, MessageReader};
 use super::writer::Outgoing;
 use crate::config::Limits;
 use crate::domain::ctx::Clock;
 use crate::room::close::CloseReason;
-use crate::room::codec::json::{self, Parsed, Rejection};
+use crate::room::codec::json::{self, MESSAGES_MAX, Parsed, Rejection};
 use crate::room::message::{Frame, ServerMessage};
+use crate::room::rate::{Rate, RateLimits};
 use crate::room::session::Session;
 use crate::wire::metrics::WebSocketMetrics;
 
@@ -56,12 +56,14 @@ where
     let limits = terms.limits;
     let (read, mut write) = tokio::io::split(stream);
     let arrivals = AtomicU64::new(0);
-    let rate = Rate::new(
-        limits.websocket_frames_per_second_max,
-        limits.websocket_bytes_per_second_max,
-        limits.websocket_frame_bytes_max,
-    );
     let message_bytes_max = limits.websocket_frame_bytes_max;
+    let rate = RateLimits {
+        frames_per_second: limits.websocket_frames_per_second_max,
+        bytes_per_second: limits.websocket_bytes_per_second_max,
+        frame_bytes_max: message_bytes_max,
+        frame_messages_max: MESSAGES_MAX,
+    };
+    let rate = Rate::new(rate, Instant::now());
     let mut reader = MessageReader::new(read, message_bytes_max, rate, &arrivals);
     let mut outgoing = Outgoing::default();
     let replies = Replies::default();
@@ -97,7 +99,7 @@ where
 {
     let (read, mut write) = tokio::io::split(stream);
     let arrivals = AtomicU64::new(0);
-    let mut reader = MessageReader::new(read, 0, Rate::new(0, 0, 0), &arrivals);
+    let mut reader = MessageReader::new(read, 0, Rate::none(), &arrivals);
     let ending = Ending::Closed(close.clone());
     finish(&ending, &mut reader, &mut write, &mut Outgoing::default()).await;
 }
@@ -184,6 +186,9 @@ async fn listen<R: AsyncRead + Unpin>(
             Ok(parsed) => parsed,
             Err(ending) => return ending,
         };
+        if !reader.allows(messages.len()) {
+            return CloseReason::TooManyMessages.into();
+        }
         if !rejections.is_empty()
             && let Err(reason) = replies.owe_rejections(rejections)
         {

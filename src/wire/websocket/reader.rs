@@ -13,7 +13,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 use super::frame::{self, Header, Opcode, Violation};
-use super::rate::Rate;
+use crate::room::rate::Rate;
 
 /// What is read at once where little is expected. It stands on the stack and not in the connection.
 const READ_BYTES: usize = 8 << 10;
@@ -80,6 +80,11 @@ impl<'a, R: AsyncRead + Unpin> MessageReader<'a, R> {
         }
     }
 
+    /// Whether the messages of what was read last are within the rate.
+    pub fn allows(&mut self, messages: usize) -> bool {
+        self.rate.take_messages(messages, Instant::now())
+    }
+
     /// Reads and forgets until the peer has closed the connection.
     pub async fn discard(&mut self) {
         self.buffer = BytesMut::new();
@@ -127,7 +132,7 @@ impl<'a, R: AsyncRead + Unpin> MessageReader<'a, R> {
             };
             if self.header.is_none() {
                 self.header = Some(header);
-                if !self.rate.take(header.payload_bytes, Instant::now()) {
+                if !self.rate.take_frame(header.payload_bytes, Instant::now()) {
                     return Err(ReadError::TooFast);
                 }
             }

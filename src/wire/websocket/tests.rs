@@ -1,7 +1,7 @@
 //! Reading and writing, held against another implementation of WebSocket.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
@@ -12,14 +12,21 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::frame::{Opcode, Violation, close_code};
-use super::rate::Rate;
 use super::reader::{Incoming, MessageReader, ReadError};
 use super::writer::Outgoing;
+use crate::room::rate::{Rate, RateLimits};
 
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
+fn rate(frames_per_second: u32, bytes_per_second: u32, frame_bytes_max: usize) -> Rate {
+    let frame_messages_max = 1;
+    let limits =
+        RateLimits { frames_per_second, bytes_per_second, frame_bytes_max, frame_messages_max };
+    Rate::new(limits, Instant::now())
+}
+
 fn reader<R: AsyncRead + Unpin>(stream: R, arrivals: &AtomicU64) -> MessageReader<'_, R> {
-    let rate = Rate::new(1_000_000, u32::MAX, MESSAGE_BYTES_MAX);
+    let rate = rate(1_000_000, u32::MAX, MESSAGE_BYTES_MAX);
     MessageReader::new(stream, MESSAGE_BYTES_MAX, rate, arrivals)
 }
 
@@ -147,7 +154,7 @@ async fn what_is_too_large_is_refused_by_its_header() {
 async fn whoever_sends_too_much_is_stopped() {
     let (mut peer, stream) = duplex(1 << 16);
     let arrivals = AtomicU64::new(0);
-    let mut reader = MessageReader::new(stream, 100, Rate::new(2, 1_000, 100), &arrivals);
+    let mut reader = MessageReader::new(stream, 100, rate(2, 1_000, 100), &arrivals);
     peer.write_all(&frame(0x81, b"x").repeat(10)).await.unwrap();
     for _ in 0..4 {
         assert_eq!(reader.next().await, Ok(text("x")));

@@ -9,19 +9,19 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{feeds, kind};
 use crate::room::close::CloseReason;
-use crate::room::message::{ClientMessage, ClientOp, RawJson};
+use crate::room::message::{ClientMessage, ClientOp, OPS_MAX, RawJson};
 use crate::room::storage::{Op, SmallText};
 use crate::room::yjs::{Encoding, GUID_BYTES_MAX};
 
-/// Messages in one frame.
-pub const MESSAGES_MAX: usize = 10_000;
-/// Operations in one message.
-pub const OPS_MAX: usize = 100_000;
+/// Messages in one frame. Clients keep every Yjs update that they make without a connection, one
+/// for each keystroke, and send all of them at once when they are back; an update is 64 bytes of
+/// JSON, so that the largest frame holds this many.
+pub const MESSAGES_MAX: usize = 256 * 1024;
 /// Levels of nesting in presence and in events.
 pub const DEPTH_MAX: usize = 128;
 
@@ -50,23 +50,47 @@ pub struct Rejection {
 
 /// Reads a text frame. A frame that is one object is taken for a frame with one message.
 pub fn parse(text: &str) -> Result<Parsed, CloseReason> {
-    let is_array = text.trim_ascii_start().starts_with('[');
-    let read = match is_array {
-        true => serde_json::from_str::<Batch>(text).map(|batch| batch.0),
-        false => serde_json::from_str::<Message>(text).map(|message| vec![message]),
+    let mut reader = FrameReader::default();
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = match text.trim_ascii_start().starts_with('[') {
+        true => reader.deserialize(&mut json),
+        false => Message::deserialize(&mut json).and_then(|message| reader.take(message)),
     };
-    let Ok(messages) = read else {
-        return Err(CloseReason::NotUnderstood("a frame must be a JSON array of messages"));
-    };
-    let mut parsed = Parsed::default();
-    parsed.messages.reserve_exact(messages.len());
-    for message in messages {
-        message.read(&mut parsed).map_err(CloseReason::NotUnderstood)?;
+    match read.and_then(|()| json.end()) {
+        Ok(()) => Ok(reader.parsed),
+        Err(_) => Err(reader
+            .refusal
+            .unwrap_or(CloseReason::NotUnderstood("a frame must be a JSON array of messages"))),
     }
-    Ok(parsed)
 }
 
-struct Batch<'a>(Vec<Message<'a>>);
+/// Takes one message after another, so that a frame of many small ones is never in memory as all
+/// of the fields that they might have had.
+#[derive(Default)]
+struct FrameReader {
+    parsed: Parsed,
+    messages: usize,
+    ops: usize,
+    /// What is wrong with the frame, if it is JSON at all.
+    refusal: Option<CloseReason>,
+}
+
+impl FrameReader {
+    fn take<E: serde::de::Error>(&mut self, message: Message<'_>) -> Result<(), E> {
+        self.messages += 1;
+        self.ops += message.ops_len();
+        let taken = match (self.messages > MESSAGES_MAX, self.ops > OPS_MAX) {
+            // Its sender has dropped them all by now, and may come back.
+            (true, _) => Err(CloseReason::TooManyMessages),
+            (false, true) => Err(CloseReason::NotUnderstood("too many operations in one frame")),
+            (false, false) => message.read(&mut self.parsed).map_err(CloseReason::NotUnderstood),
+        };
+        taken.map_err(|refusal| {
+            self.refusal = Some(refusal);
+            E::custom("the message was refused")
+        })
+    }
+}
 
 /// A message before it is known which. What fields it needs depends on its type, which may come
 /// behind them.
@@ -122,10 +146,20 @@ enum Field<'a> {
     Integer(i64),
     Text(Cow<'a, str>),
     List(Vec<&'a RawValue>),
+    /// With more than any field may have.
+    LongList,
     Other,
 }
 
 impl<'a> Message<'a> {
+    fn ops_len(&self) -> usize {
+        match &self.ops {
+            Field::List(ops) => ops.len(),
+            Field::LongList => OPS_MAX + 1,
+            _ => 0,
+        }
+    }
+
     fn read(self, parsed: &mut Parsed) -> Result<(), &'static str> {
         let Field::Integer(kind) = self.kind else { return Err("a type must be a whole number") };
         let message = match kind {
@@ -257,40 +291,27 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Batch<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Messages;
+impl<'de> DeserializeSeed<'de> for &mut FrameReader {
+    type Value = ();
 
-        impl<'de> Visitor<'de> for Messages {
-            type Value = Batch<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of messages")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Batch<'de>, A::Error> {
-                collect(seq, MESSAGES_MAX).map(Batch)
-            }
-        }
-
-        deserializer.deserialize_seq(Messages)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
     }
 }
 
-/// The elements of an array, if they are not too many.
-fn collect<'de, T, A>(mut seq: A, len_max: usize) -> Result<Vec<T>, A::Error>
-where
-    T: Deserialize<'de>,
-    A: SeqAccess<'de>,
-{
-    let mut elements = Vec::new();
-    while let Some(element) = seq.next_element()? {
-        if elements.len() == len_max {
-            return Err(A::Error::custom("too many elements"));
-        }
-        elements.push(element);
+impl<'de> Visitor<'de> for &mut FrameReader {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of messages")
     }
-    Ok(elements)
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(message) = seq.next_element()? {
+            self.take::<A::Error>(message)?;
+        }
+        Ok(())
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
@@ -336,8 +357,16 @@ impl<'de> Visitor<'de> for FieldVisitor {
         Ok(Field::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        collect(seq, OPS_MAX).map(Field::List)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(element) = seq.next_element()? {
+            if list.len() == OPS_MAX {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(Field::LongList);
+            }
+            list.push(element);
+        }
+        Ok(Field::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{DEPTH_MAX, MESSAGES_MAX, OPS_MAX, Parsed, parse, write};
+use super::{DEPTH_MAX, MESSAGES_MAX, Parsed, parse, write};
 use crate::domain::permissions::Scope;
 use crate::room::close::CloseReason;
 use crate::room::message::{
-    ClientMessage, CommentEvent, CommentEventKind, Member, OutgoingOp, RawJson, ServerMessage,
-    YjsMessage, YjsUpdates,
+    ClientMessage, CommentEvent, CommentEventKind, Member, OPS_MAX, OutgoingOp, RawJson,
+    ServerMessage, YjsMessage, YjsUpdates,
 };
 use crate::room::storage::Op;
 use crate::room::yjs::Encoding;
@@ -171,9 +171,32 @@ fn the_limits_hold() {
     let many = |part: &str, count: usize| vec![part; count].join(",");
     let frame = |count| format!("[{}]", many(r#"{"type":200}"#, count));
     assert_eq!(messages(&frame(MESSAGES_MAX)).len(), MESSAGES_MAX);
-    problem(&frame(MESSAGES_MAX + 1));
-    let op = r#"{"type":5,"id":"x","opId":"y"}"#;
-    problem(&format!(r#"[{{"type":201,"ops":[{}]}}]"#, many(op, OPS_MAX + 1)));
+    // The client has dropped them, and does no harm when it comes back.
+    let too_many = parse(&frame(MESSAGES_MAX + 1));
+    assert_eq!(too_many.map(|_| ()), Err(CloseReason::TooManyMessages));
+    let unknown = format!("[{}]", many(r#"{"type":999}"#, MESSAGES_MAX + 1));
+    assert_eq!(parse(&unknown).map(|_| ()), Err(CloseReason::TooManyMessages));
+
+    let ops = |count| {
+        format!(r#"{{"type":201,"ops":[{}]}}"#, many(r#"{"type":5,"id":"x","opId":"y"}"#, count))
+    };
+    let too_many = "too many operations in one frame";
+    assert_eq!(messages(&format!("[{}]", ops(OPS_MAX))).len(), 1);
+    assert_eq!(problem(&format!("[{}]", ops(OPS_MAX + 1))), too_many);
+    let half = ops(OPS_MAX / 2 + 1);
+    assert_eq!(problem(&format!("[{half},{half}]")), too_many, "of all messages together");
+    problem(&format!(r#"[{{"type":201,"ops":[{}]"#, many("5", OPS_MAX + 1)));
+}
+
+/// What a client sends that comes back after somebody typed for hours without a connection.
+#[test]
+fn a_day_without_a_connection_fits_into_a_frame() {
+    let update = r#"{"type":301,"update":"AAECwtOHkQQAhMLTh5EEBgF4AA==","v2":false}"#;
+    let frame = |count| format!("[{}]", vec![update; count].join(","));
+    let bytes_max = crate::config::Limits::PRODUCTION.websocket_frame_bytes_max;
+    let count = bytes_max / (update.len() + 1);
+    assert!(frame(count).len() > bytes_max - update.len());
+    assert_eq!(messages(&frame(count)).len(), count);
 }
 
 #[test]

@@ -10,12 +10,10 @@ use crate::proto::roomd::v1;
 use crate::proto::roomd::v1::join_room_request::Message;
 use crate::proto::value;
 use crate::room::close::CloseReason;
-use crate::room::message::{ActorId, ClientMessage, ClientOp, ServerMessage};
+use crate::room::message::{ActorId, ClientMessage, ClientOp, OPS_MAX, ServerMessage};
 use crate::room::storage::Op;
 use crate::room::yjs::{Encoding, GUID_BYTES_MAX};
 
-/// Operations in one request.
-const OPS_MAX: usize = 100_000;
 /// The state vector of a document in which there is nothing.
 const EMPTY_STATE_VECTOR: &[u8] = &[0];
 
