@@ -57,7 +57,9 @@ pub use schema::{Schema, SchemaDeleted, SchemaId, SchemaUpdated};
 pub use signing_key::{SigningAlgorithm, SigningKey};
 pub use storage_content::CONTENT_CHUNK_BYTES;
 pub use storage_file::{FileDraft, FileId, StorageFile};
-pub use storage_upload::{Completed, Part, PartReceipt, UPLOAD_PARTS_MAX, UploadId};
+pub use storage_upload::{
+    Completed, Part, PartReceipt, UPLOAD_PARTS_MAX, UPLOADS_OPEN_MAX, UploadId,
+};
 pub use version::{Version, VersionCursor, VersionId, VersionKind};
 
 use crate::error::Error;

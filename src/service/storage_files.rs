@@ -23,8 +23,7 @@ use crate::store::{
 const NAME_CHARS_MAX: usize = 255;
 /// Ids in one call for addresses.
 const FILE_IDS_MAX: usize = 100;
-/// A whole file. It is downloaded in one piece; one that came in parts, without its size announced,
-/// may turn out larger, and is then not given out.
+/// A whole file, however it came: it is downloaded in one piece.
 pub const FILE_BYTES_MAX: u32 = 256 << 20;
 
 impl StorageHandlers {
@@ -201,7 +200,8 @@ impl StorageHandlers {
         let etag = etag(&bytes);
         let part = Part { number, etag: etag.clone(), bytes };
         let store = &self.contents.store;
-        if !store.put_upload_part(&data, &id, &ticket.upload, part).await? {
+        let bytes_max = i64::from(FILE_BYTES_MAX);
+        if !store.put_upload_part(&data, &id, &ticket.upload, part, bytes_max).await? {
             return Err(upload_not_found());
         }
         Ok(v1::UploadStorageFilePartResponse { part_number: request.part_number, etag })

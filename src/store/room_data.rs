@@ -36,6 +36,9 @@ const RELEASE_ACTORS: &str = "UPDATE room_data SET next_actor = $4 \
 const LOCK_DATA: &str = "SELECT epoch FROM room_data WHERE project_id = $1 AND key = $2";
 const LOCK_DATA_FOR_SHARE: &str =
     "SELECT epoch FROM room_data WHERE project_id = $1 AND key = $2 FOR SHARE";
+/// Shuts out everybody who would add to the same count; appends wait for it as well.
+const LOCK_DATA_ALONE: &str =
+    "SELECT epoch FROM room_data WHERE project_id = $1 AND key = $2 FOR NO KEY UPDATE";
 const LOCK_EPOCH: &str =
     "SELECT epoch FROM room_data WHERE project_id = $1 AND key = $2 AND epoch = $3";
 /// A share is enough: it keeps openers out, not other writes of the same owner.
@@ -264,7 +267,16 @@ pub(super) async fn lock_epoch(tx: &mut Tx, key: &RoomKey) -> Result<(), Fault> 
 
 /// Fails if the room is gone, and keeps it until the end of the transaction.
 pub(super) async fn lock_data(tx: &mut Tx, key: &DataKey) -> Result<(), Fault> {
-    let text = tx.locking(LOCK_DATA, LOCK_DATA_FOR_SHARE);
+    lock_row(tx, key, LOCK_DATA_FOR_SHARE).await
+}
+
+/// As `lock_data`, and nobody else has it locked at the same time. For something short.
+pub(super) async fn lock_data_alone(tx: &mut Tx, key: &DataKey) -> Result<(), Fault> {
+    lock_row(tx, key, LOCK_DATA_ALONE).await
+}
+
+async fn lock_row(tx: &mut Tx, key: &DataKey, on_postgres: &'static str) -> Result<(), Fault> {
+    let text = tx.locking(LOCK_DATA, on_postgres);
     let row: Option<(i64,)> = on_tx!(tx.read(), |c| sqlx::query_as(text)
         .bind(key.project.as_str())
         .bind(&*key.key)

@@ -13,19 +13,25 @@ use super::Store;
 use super::db::{Tx, on_tx};
 use super::fault::{Fault, on};
 use super::room_cache::Touched;
-use super::room_data::{DataKey, lock_data, random_key};
+use super::room_data::{DataKey, lock_data, lock_data_alone, random_key};
 use super::storage_content::{drop_content, insert_chunks};
 use super::storage_file::{FileDraft, FileId, StorageFile, find_in, insert_row, there};
 use crate::domain::ids::check_text;
-use crate::error::Error;
+use crate::error::{Code, Error};
 
 /// Parts of one file, at most.
 pub const UPLOAD_PARTS_MAX: i64 = 10_000;
+/// Uploads of one room that are neither completed nor aborted: one for each of as many people as
+/// are in a room at once. Those that are given up are swept after a day.
+pub const UPLOADS_OPEN_MAX: i64 = 1_000;
 const UPLOAD_ID_HEX: usize = 32;
 const ETAG_BYTES_MAX: usize = 128;
 
 const INSERT_UPLOAD: &str = "INSERT INTO storage_upload (project_id, key, content, file_id, name, \
     mime_type, created_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+/// Counts no further than it has to.
+const COUNT_UPLOADS: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM storage_upload \
+    WHERE project_id = $1 AND key = $2 LIMIT $3) open";
 const SELECT_UPLOAD: &str = "SELECT name, mime_type FROM storage_upload \
     WHERE project_id = $1 AND key = $2 AND content = $3 AND file_id = $4";
 const SELECT_UPLOAD_FOR_UPDATE: &str = "SELECT name, mime_type FROM storage_upload \
@@ -34,6 +40,8 @@ const DELETE_UPLOAD: &str = "DELETE FROM storage_upload \
     WHERE project_id = $1 AND key = $2 AND content = $3 AND file_id = $4";
 const SELECT_PARTS: &str = "SELECT part, etag, size FROM content_part \
     WHERE project_id = $1 AND key = $2 ORDER BY part";
+const SUM_OTHER_PARTS: &str = "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM content_part \
+    WHERE project_id = $1 AND key = $2 AND part <> $3";
 const INSERT_PART: &str = "INSERT INTO content_part (project_id, key, part, etag, size) \
     VALUES ($1, $2, $3, $4, $5)";
 const DELETE_PART: &str =
@@ -102,6 +110,7 @@ struct UploadRow {
 type Target = (DataKey, FileId, UploadId);
 
 impl Store {
+    /// Fails if the room has [`UPLOADS_OPEN_MAX`] already.
     pub async fn begin_upload(
         &self,
         key: &DataKey,
@@ -114,7 +123,10 @@ impl Store {
         self.transact("begin_upload", Touched::nothing(), args, |tx, args| {
             Box::pin(async move {
                 let (key, draft, id, now_ms) = args;
-                lock_data(tx, key).await?;
+                lock_data_alone(tx, key).await?;
+                if count_uploads(tx, key).await? >= UPLOADS_OPEN_MAX {
+                    return Err(too_many_uploads().into());
+                }
                 on_tx!(tx.write(), |c| sqlx::query(INSERT_UPLOAD)
                     .bind(key.project.as_str())
                     .bind(&*key.key)
@@ -133,13 +145,15 @@ impl Store {
         Ok(id)
     }
 
-    /// Stores a part, in the place of one with the same number. False if there is no such upload.
+    /// Stores a part, in the place of one with the same number. False if there is no such upload;
+    /// fails if all parts together would be over `bytes_max`.
     pub async fn put_upload_part(
         &self,
         key: &DataKey,
         file: &FileId,
         upload: &UploadId,
         part: Part,
+        bytes_max: i64,
     ) -> Result<bool, Error> {
         if !(1..=UPLOAD_PARTS_MAX).contains(&part.number) {
             let problem = format!("must be 1 to {UPLOAD_PARTS_MAX}, got {}", part.number);
@@ -149,11 +163,17 @@ impl Store {
         if part.etag.len() > ETAG_BYTES_MAX {
             return Err(Error::invalid("etag", "is too long"));
         }
-        let args = ((key.clone(), file.clone(), upload.clone()), part);
-        self.transact("put_upload_part", Touched::nothing(), args, |tx, (target, part)| {
+        let args = ((key.clone(), file.clone(), upload.clone()), part, bytes_max);
+        self.transact("put_upload_part", Touched::nothing(), args, |tx, args| {
             Box::pin(async move {
+                let (target, part, bytes_max) = args;
                 if lock_upload(tx, target).await?.is_none() {
                     return Ok(false);
+                }
+                let size = i64::try_from(part.bytes.len()).map_err(Error::internal)?;
+                let others = other_parts_bytes(tx, target, part.number).await?;
+                if others.saturating_add(size) > *bytes_max {
+                    return Err(parts_too_large(*bytes_max).into());
                 }
                 put_part(tx, target, part).await?;
                 Ok(true)
@@ -232,11 +252,48 @@ async fn delete_upload(tx: &mut Tx, (key, file, upload): &Target) -> Result<bool
     .map_err(on("storage_upload"))
 }
 
+async fn count_uploads(tx: &mut Tx, key: &DataKey) -> Result<i64, Fault> {
+    let (count,): (i64,) = on_tx!(tx.read(), |c| sqlx::query_as(COUNT_UPLOADS)
+        .bind(key.project.as_str())
+        .bind(&*key.key)
+        .bind(UPLOADS_OPEN_MAX)
+        .fetch_one(c)
+        .await)
+    .map_err(on("storage_upload"))?;
+    Ok(count)
+}
+
+fn too_many_uploads() -> Error {
+    let public = format!(
+        "The room has {UPLOADS_OPEN_MAX} uploads that are neither completed nor aborted, which is \
+         the limit."
+    );
+    Error::new(Code::ResourceExhausted, "TOO_MANY_UPLOADS", public)
+        .suggest("Please complete or abort some of them. Those older than a day are dropped.")
+}
+
+fn parts_too_large(bytes_max: i64) -> Error {
+    Error::too_large(format!("The parts of a file must be at most {bytes_max} bytes together."))
+}
+
+/// What the upload has besides this part.
+async fn other_parts_bytes(tx: &mut Tx, target: &Target, number: i64) -> Result<i64, Fault> {
+    let (key, _, upload) = target;
+    let (bytes,): (i64,) = on_tx!(tx.read(), |c| sqlx::query_as(SUM_OTHER_PARTS)
+        .bind(key.project.as_str())
+        .bind(upload.as_str())
+        .bind(number)
+        .fetch_one(c)
+        .await)
+    .map_err(on("content_part"))?;
+    Ok(bytes)
+}
+
 async fn put_part(tx: &mut Tx, target: &Target, part: &Part) -> Result<(), Fault> {
     let (key, _, upload) = target;
+    let size = i64::try_from(part.bytes.len()).map_err(Error::internal)?;
     delete_part(tx, target, part.number).await?;
     insert_chunks(tx, &key.project, upload.as_str(), part.number, &part.bytes).await?;
-    let size = i64::try_from(part.bytes.len()).map_err(Error::internal)?;
     on_tx!(tx.write(), |c| sqlx::query(INSERT_PART)
         .bind(key.project.as_str())
         .bind(upload.as_str())

@@ -1,10 +1,11 @@
 //! Files of a room's storage: whole, in parts, and what becomes of those that nobody needs.
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use roomd::error::Code;
 use roomd::store::{
     CONTENT_CHUNK_BYTES, Completed, DataKey, FileDraft, FileId, Part, PartReceipt, StorageFile,
-    UPLOAD_PARTS_MAX, UploadId,
+    UPLOAD_PARTS_MAX, UPLOADS_OPEN_MAX, UploadId,
 };
 
 use crate::databases::Database;
@@ -18,6 +19,8 @@ crate::on_both!(
     only_what_came_can_be_completed,
     completing_again_gives_the_same_file,
     an_aborted_upload_is_gone,
+    a_room_has_so_many_uploads_at_once,
+    the_parts_of_an_upload_have_a_limit_together,
     what_nobody_needs_is_swept,
     files_go_with_their_room,
     hostile_names_are_refused,
@@ -47,9 +50,13 @@ async fn read_all(db: &Database, file: &StorageFile) -> Vec<u8> {
     }
 }
 
+/// Of all parts of an upload.
+const UPLOAD_BYTES_MAX: i64 = 10 << 20;
+
 async fn put(db: &Database, key: &DataKey, upload: &UploadId, number: i64, bytes: Bytes) -> bool {
     let part = Part { number, etag: format!("e{}", bytes.len()), bytes };
-    db.store.put_upload_part(key, &file_id("a"), upload, part).await.unwrap()
+    let file = file_id("a");
+    db.store.put_upload_part(key, &file, upload, part, UPLOAD_BYTES_MAX).await.unwrap()
 }
 
 fn receipts(parts: &[(i64, usize)]) -> Vec<PartReceipt> {
@@ -129,7 +136,9 @@ async fn parts_may_come_in_any_order_and_again(db: &Database) {
             let (store, data, upload) = (db.store.clone(), data.clone(), upload.clone());
             tokio::spawn(async move {
                 let part = Part { number, etag: format!("e{len}"), bytes: bytes(len, mark) };
-                store.put_upload_part(&data, &file_id("a"), &upload, part).await.unwrap()
+                let file = file_id("a");
+                let put = store.put_upload_part(&data, &file, &upload, part, UPLOAD_BYTES_MAX);
+                put.await.unwrap()
             })
         })
         .into();
@@ -172,7 +181,7 @@ async fn only_what_came_can_be_completed(db: &Database) {
     assert!(matches!(complete(db, data, &upload, &[(1, 3), (2, 4)]).await, Completed::Done(_)));
     for number in [0, UPLOAD_PARTS_MAX + 1] {
         let part = Part { number, etag: "e".into(), bytes: Bytes::new() };
-        let error = db.store.put_upload_part(data, &file_id("a"), &upload, part).await;
+        let error = db.store.put_upload_part(data, &file_id("a"), &upload, part, 100).await;
         assert_eq!(error.unwrap_err().code(), Code::InvalidArgument);
     }
 }
@@ -209,6 +218,57 @@ async fn an_aborted_upload_is_gone(db: &Database) {
     assert!(!put(db, data, &upload, 1, bytes(3, 0)).await);
     assert_eq!(complete(db, data, &upload, &[(1, 3)]).await, Completed::NotFound);
     assert_eq!(rows(db).await, 3);
+}
+
+async fn a_room_has_so_many_uploads_at_once(db: &Database) {
+    let key = room(db, "a").await;
+    let data = key.data();
+    let begin = async |now_ms| db.store.begin_upload(data, draft("a"), now_ms).await;
+    // Several at once, as browsers do: not one more may slip through.
+    let all = futures_util::stream::iter(0..UPLOADS_OPEN_MAX + 5).map(&begin);
+    let begun: Vec<_> = all.buffer_unordered(8).collect().await;
+    let (open, refused): (Vec<_>, Vec<_>) = begun.into_iter().partition(Result::is_ok);
+    assert_eq!(open.len() as i64, UPLOADS_OPEN_MAX);
+    for error in refused.into_iter().map(Result::unwrap_err) {
+        assert_eq!((error.code(), error.reason()), (Code::ResourceExhausted, "TOO_MANY_UPLOADS"));
+        assert!(error.public().contains(&UPLOADS_OPEN_MAX.to_string()), "{error}");
+    }
+    let elsewhere = room(db, "b").await;
+    db.store.begin_upload(elsewhere.data(), draft("a"), 1).await.unwrap();
+    // Each end of an upload makes room for another.
+    let mut open = open.into_iter().map(Result::unwrap);
+    let (one, two) = (open.next().unwrap(), open.next().unwrap());
+    assert!(db.store.abort_upload(data, &file_id("a"), &one).await.unwrap());
+    begin(7).await.unwrap();
+    assert!(begin(7).await.is_err());
+    assert!(put(db, data, &two, 1, bytes(3, 0)).await);
+    assert!(matches!(complete(db, data, &two, &[(1, 3)]).await, Completed::Done(_)));
+    begin(7).await.unwrap();
+    assert!(begin(7).await.is_err());
+    // Those that were given up make room when they are old.
+    while db.store.sweep_stale_files(i64::MAX, 1_000).await.unwrap() > 0 {}
+    begin(7).await.unwrap();
+}
+
+async fn the_parts_of_an_upload_have_a_limit_together(db: &Database) {
+    let key = room(db, "a").await;
+    let data = key.data();
+    let upload = db.store.begin_upload(data, draft("a"), 1).await.unwrap();
+    let put = async |number: i64, len: usize| {
+        let part = Part { number, etag: "e".into(), bytes: Bytes::from(vec![0; len]) };
+        db.store.put_upload_part(data, &file_id("a"), &upload, part, 1_000).await
+    };
+    for number in 1..=8 {
+        assert!(put(number, 125).await.unwrap());
+    }
+    let error = put(9, 1).await.unwrap_err();
+    assert_eq!(error.code(), Code::TooLarge);
+    assert!(error.public().contains("at most 1000 bytes"), "{error}");
+    // What takes the place of a part counts instead of it.
+    assert!(put(8, 125).await.unwrap());
+    assert!(put(8, 10).await.unwrap());
+    assert!(put(9, 115).await.unwrap());
+    assert_eq!(put(10, 1).await.unwrap_err().code(), Code::TooLarge);
 }
 
 async fn what_nobody_needs_is_swept(db: &Database) {
