@@ -14,7 +14,7 @@ mod load;
 mod log;
 mod versions;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,9 +158,25 @@ pub(super) async fn run(
     }
 }
 
+/// Waits for the next commands, unless some are left over. False when there will be none. Cancel
+/// safe.
+async fn fill(inbox: &mut mpsc::Receiver<Command>, batch: &mut VecDeque<Command>) -> bool {
+    if !batch.is_empty() {
+        return true;
+    }
+    let Some(first) = inbox.recv().await else { return false };
+    batch.push_back(first);
+    while batch.len() < BATCH_LEN_MAX
+        && let Ok(next) = inbox.try_recv()
+    {
+        batch.push_back(next);
+    }
+    true
+}
+
 impl Actor {
     async fn serve(&mut self, inbox: &mut mpsc::Receiver<Command>) -> CloseReason {
-        let mut batch = Vec::with_capacity(BATCH_LEN_MAX);
+        let mut batch = VecDeque::new();
         let stop = self.rooms.stop.clone();
         loop {
             let wake = self.next_wake();
@@ -173,12 +189,10 @@ impl Actor {
                     Flow::On
                 }
                 () = stop.cancelled() => Flow::End(CloseReason::ShuttingDown),
-                received = inbox.recv_many(&mut batch, BATCH_LEN_MAX), if has_room => {
-                    match received {
-                        0 => Flow::End(CloseReason::ShuttingDown),
-                        _ => self.handle_all(&mut batch).await,
-                    }
-                }
+                is_open = fill(inbox, &mut batch), if has_room => match is_open {
+                    false => Flow::End(CloseReason::ShuttingDown),
+                    true => self.handle_all(&mut batch).await,
+                },
                 () = tokio::time::sleep(wake) => self.wake(inbox.is_empty()).await,
             };
             if let Flow::End(reason) = flow {
@@ -192,12 +206,13 @@ impl Actor {
         }
     }
 
-    async fn handle_all(&mut self, batch: &mut Vec<Command>) -> Flow {
-        let mut commands = std::mem::take(batch).into_iter();
-        while let Some(command) = commands.next() {
+    /// As many as there is room for: one command may have a large document in its answer.
+    async fn handle_all(&mut self, batch: &mut VecDeque<Command>) -> Flow {
+        while self.commit.has_room()
+            && let Some(command) = batch.pop_front()
+        {
             let flow = self.handle(command).await;
             if flow != Flow::On {
-                batch.extend(commands);
                 return flow;
             }
         }

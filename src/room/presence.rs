@@ -7,8 +7,11 @@ use serde_json::value::RawValue;
 use super::message::RawJson;
 
 /// Patches that are kept apart before they are merged. Merging parses, and most rooms never need
-/// the whole.
+/// the whole. Onto a large presence it waits for as much in patches, so that none costs more to
+/// merge than it is long, however many come.
 const PATCHES_MAX: usize = 64;
+/// What a patch takes in memory besides its text.
+const PATCH_OVERHEAD_BYTES: usize = 64;
 /// A presence that is larger is forwarded and not kept: newcomers get it from its owner alone.
 const PRESENCE_BYTES_MAX: usize = 1 << 20;
 
@@ -16,23 +19,29 @@ const PRESENCE_BYTES_MAX: usize = 1 << 20;
 pub struct Presence {
     full: Option<RawJson>,
     patches: Vec<RawJson>,
+    patches_bytes: usize,
 }
 
 impl Presence {
     pub fn replace(&mut self, full: RawJson) {
-        self.patches.clear();
+        self.forget_patches();
         self.full = (full.get().len() <= PRESENCE_BYTES_MAX).then_some(full);
     }
 
     /// Without a full presence there is nothing to patch.
     pub fn patch(&mut self, patch: RawJson) {
-        if self.full.is_none() {
-            return;
-        }
+        let Some(full) = &self.full else { return };
+        self.patches_bytes += PATCH_OVERHEAD_BYTES + patch.get().len();
+        let is_worth_it = self.patches_bytes >= full.get().len();
         self.patches.push(patch);
-        if self.patches.len() >= PATCHES_MAX {
+        if self.patches.len() >= PATCHES_MAX && is_worth_it {
             self.merge();
         }
+    }
+
+    fn forget_patches(&mut self) {
+        self.patches = Vec::new();
+        self.patches_bytes = 0;
     }
 
     /// All that this member shows now, if it ever showed anything.
@@ -55,12 +64,14 @@ impl Presence {
         }
         let merged = serde_json::value::to_raw_value(&merged).ok().map(RawJson::from);
         self.full = merged.filter(|merged| merged.get().len() <= PRESENCE_BYTES_MAX);
-        self.patches.clear();
+        self.forget_patches();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn raw(text: &str) -> RawJson {
@@ -88,5 +99,21 @@ mod tests {
             assert!(presence.patches.len() <= PATCHES_MAX);
         }
         assert_eq!(presence.full().unwrap().get(), r#"{"x":9999}"#);
+    }
+
+    #[test]
+    fn patches_of_a_large_presence_are_merged_once_they_are_as_long() {
+        let large = format!(r#"{{"large":"{}"}}"#, "x".repeat(PRESENCE_BYTES_MAX / 2));
+        let mut presence = Presence::default();
+        presence.replace(raw(&large));
+        let patch = raw(r#"{"x":1}"#);
+        let cost = PATCH_OVERHEAD_BYTES + patch.get().len();
+        let mut merges = 0;
+        for _ in 0..10 * large.len() / cost {
+            presence.patch(Arc::clone(&patch));
+            merges += usize::from(presence.patches.is_empty());
+            assert!(presence.patches_bytes < large.len() + 2 * cost);
+        }
+        assert!((8..=10).contains(&merges), "{merges}");
     }
 }

@@ -1,6 +1,7 @@
 //! A room in memory: a state machine without sockets, clocks or SQL. The actor feeds it, and carries
 //! out what it asks for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use super::session::StorageDialect;
 use super::shared_storage::SharedStorage;
 use super::shared_yjs::{Guid, SharedYjs};
 use super::storage::{Document, NodeForm};
+use super::yjs::Encoding;
 use crate::domain::permissions::{Level, Resource};
 use crate::store::DocumentId;
 
@@ -90,6 +92,7 @@ impl State {
         effects: &mut Effects,
     ) {
         let mut fetch = false;
+        let mut fetches = count_yjs_fetches(&messages);
         let mut messages = messages.into_iter().peekable();
         while let Some(message) = messages.next() {
             match message {
@@ -108,6 +111,11 @@ impl State {
                     }
                 }
                 ClientMessage::FetchYjs { state_vector, guid, encoding } => {
+                    let left = fetches.entry((guid.clone(), encoding)).or_insert(1);
+                    *left -= 1;
+                    if *left > 0 {
+                        continue;
+                    }
                     match self.people.may(sender, Level::Read, Resource::Storage) {
                         true => self.yjs.fetch(sender, &state_vector, &guid, encoding, effects),
                         false => SharedYjs::refuse_fetch(sender, &guid, encoding, effects),
@@ -156,6 +164,18 @@ impl State {
         }
         effects.send_after_commit(To::One(to), ServerMessage::StorageEnd);
     }
+}
+
+/// How often each document is asked for. Only the last time is answered: an earlier answer would say
+/// the same, or less, and with as many as fit into a frame the document would be in memory as often.
+fn count_yjs_fetches(messages: &[ClientMessage]) -> HashMap<(Guid, Encoding), usize> {
+    let mut fetches = HashMap::new();
+    for message in messages {
+        if let ClientMessage::FetchYjs { guid, encoding, .. } = message {
+            *fetches.entry((guid.clone(), *encoding)).or_default() += 1;
+        }
+    }
+    fetches
 }
 
 #[cfg(test)]

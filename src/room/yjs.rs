@@ -64,7 +64,7 @@ const _: () = assert!(UPDATE_BYTES_MAX <= REWRITTEN_UPDATE_BYTES_MAX);
 const _: () = assert!(REWRITTEN_UPDATE_BYTES_MAX < u32::MAX as usize);
 
 /// The two formats of updates and snapshots. A client says which one it speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
     V1,
     V2,
