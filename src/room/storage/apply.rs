@@ -133,9 +133,13 @@ impl Document {
         if key.len() > KEY_BYTES_MAX {
             return Applied::rejected("The position in the list is too long");
         }
-        let is_fixed = parent_key != key.as_str();
-        let op = Op::SetParentKey { id, parent_key: key.as_str().into() };
-        self.set_key(place, key.into());
+        let key = SmallText::from(key.as_str());
+        if self.bytes + key.heap_bytes() > self.limits.bytes_max {
+            return Applied::rejected(TOO_LARGE);
+        }
+        let is_fixed = parent_key != key;
+        let op = Op::SetParentKey { id, parent_key: key.clone() };
+        self.set_key(place, key);
         let fixes = if is_fixed { vec![op.clone()] } else { Vec::new() };
         Applied::Done { op, fixes }
     }

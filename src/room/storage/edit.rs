@@ -175,7 +175,9 @@ impl Document {
             Undo::Text { place, .. } => {
                 let node = self.arena.get_mut(place);
                 if let Some(Node { content: Content::Text(text), .. }) = node {
+                    let before = text.bytes();
                     text.trim();
+                    self.bytes = (self.bytes + text.bytes()).saturating_sub(before);
                 }
             }
             Undo::Attached { .. } | Undo::Moved { .. } | Undo::Plain { .. } => {}

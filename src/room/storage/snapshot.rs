@@ -276,6 +276,7 @@ impl Loader {
         let place = self.text.take().ok_or(MALFORMED)?;
         if let Some(Node { content: Content::Text(text), .. }) = self.document.arena.get_mut(place)
         {
+            self.document.bytes += history.bytes();
             text.set_history(history);
         }
         Ok(())

@@ -82,7 +82,8 @@ impl TextBody {
     }
 
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.pieces.bytes()
+        let history = self.history.as_ref().map_or(0, |history| history.bytes());
+        size_of::<Self>() + self.pieces.bytes() + history
     }
 
     pub fn update(&mut self, mut update: TextUpdate, op_id: Option<&str>) -> Outcome {

@@ -217,6 +217,28 @@ fn limits_refuse() {
     check(&document);
 }
 
+/// What moves and what texts remember counts as well: else a document would grow past its limit.
+#[test]
+fn positions_and_histories_count() {
+    let mut document = Document::with_limits(Limits::TINY);
+    done(send(&mut document, ROOM[0]));
+    done(send(&mut document, ROOM[1]));
+    let long = "x".repeat(Limits::TINY.bytes_max);
+    let refused = |applied| matches!(applied, Applied::Rejected { .. });
+    let op = format!(r#"{{"type":1,"id":"a","parentKey":"{long}"}}"#);
+    assert!(refused(send(&mut document, &op)), "a position");
+    done(send(&mut document, r#"{"type":9,"id":"t","parentId":"root","parentKey":"t","data":[]}"#));
+    let edits = (0..1_000).map_while(|number| {
+        let op_id = format!("{number}{}", &long[..200]);
+        let op = format!(
+            r#"{{"opId":"{op_id}","type":10,"id":"t","baseVersion":{number},"ops":[{{"type":"insert","index":0,"text":"x"}},{{"type":"delete","index":0,"length":1}}]}}"#
+        );
+        (!refused(send(&mut document, &op))).then(|| check(&document))
+    });
+    assert!(edits.count() < 20, "of a text that stays empty");
+    assert!(document.bytes() < 2 * Limits::TINY.bytes_max);
+}
+
 #[test]
 fn bad_ops_name_their_id() {
     let problem = |op: &str| {

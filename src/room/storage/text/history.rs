@@ -18,12 +18,26 @@ pub struct History {
     /// What each of the last versions did, the newest at the end.
     versions: VecDeque<Box<[Span]>>,
     spans: usize,
+    /// On the heap, of the ids in `order`.
+    id_bytes: usize,
     op_ids: HashMap<SmallText, Remembered>,
     /// The order in which they came. An id that came again is in it twice; only its newest counts.
     order: VecDeque<(SmallText, u64)>,
 }
 
 impl History {
+    /// About what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        const VERSION_BYTES: usize = size_of::<Box<[Span]>>();
+        /// In the order, and in the table with its share of what is free there.
+        const OP_ID_BYTES: usize =
+            size_of::<(SmallText, u64)>() + 2 * size_of::<(SmallText, Remembered)>();
+        self.versions.len() * VERSION_BYTES
+            + self.spans * size_of::<Span>()
+            + self.order.len() * OP_ID_BYTES
+            + self.id_bytes
+    }
+
     pub fn push(&mut self, spans: Box<[Span]>) {
         self.spans += spans.len();
         self.versions.push_back(spans);
@@ -47,13 +61,16 @@ impl History {
 
     pub fn remember(&mut self, op_id: &str, remembered: Remembered) -> Option<Remembered> {
         let op_id = SmallText::from(op_id);
+        self.id_bytes += op_id.heap_bytes();
         self.order.push_back((op_id.clone(), remembered.version));
         self.op_ids.insert(op_id, remembered)
     }
 
     /// Takes the last `remember` back.
     pub fn forget(&mut self, op_id: &SmallText, before: Option<Remembered>) {
-        self.order.pop_back();
+        if let Some((op_id, _)) = self.order.pop_back() {
+            self.id_bytes -= op_id.heap_bytes();
+        }
         match before {
             Some(before) => self.op_ids.insert(op_id.clone(), before),
             None => self.op_ids.remove(op_id),
@@ -68,6 +85,7 @@ impl History {
         }
         while self.order.len() > OP_IDS_MAX {
             let Some((op_id, version)) = self.order.pop_front() else { return };
+            self.id_bytes -= op_id.heap_bytes();
             if self.remembered(&op_id).is_some_and(|found| found.version == version) {
                 self.op_ids.remove(&op_id);
             }
