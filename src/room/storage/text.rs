@@ -111,16 +111,16 @@ impl TextBody {
     /// An op that comes again, after a connection was lost before its acknowledgement. Its sender
     /// may have typed on in the meantime: then its edits continue where the accepted ones ended.
     fn repeat(&mut self, mut update: TextUpdate, op_id: &str, known: Remembered) -> Outcome {
-        let ack = self.nothing(update.id.clone());
         let accepted = update.ops.len();
         let tail = update.ops.split_off(accepted.min(known.edits as usize));
         if tail.is_empty() {
-            return Outcome::Repeated { ack, tail: None };
+            return Outcome::Repeated { ack: self.nothing(update.id), tail: None };
         }
         match self.bring_up_to_date(tail, known.version) {
             Ok(tail) => {
-                let tail = self.accept(update.id, tail, Some(op_id), accepted);
-                Outcome::Repeated { ack, tail: Some(tail) }
+                let tail = self.accept(update.id.clone(), tail, Some(op_id), accepted);
+                // Its sender hears the tail first, so this tells of the version that it made.
+                Outcome::Repeated { ack: self.nothing(update.id), tail: Some(tail) }
             }
             Err(reason) => Outcome::Rejected(reason),
         }
