@@ -24,7 +24,7 @@ mod record;
 mod small_text;
 mod snapshot;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod text;
 pub mod validate;
 mod write;

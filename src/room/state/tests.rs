@@ -1,3 +1,10 @@
+mod client;
+mod convergence;
+mod damage;
+mod edits;
+mod hostile;
+mod world;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

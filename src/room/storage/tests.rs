@@ -1,11 +1,18 @@
 //! The document against the protocol: its rules one by one, captured traffic, and random plans.
 
 mod captured;
-mod plans;
+pub mod model;
+pub mod plans;
 mod rules;
 mod stored;
 
 use super::*;
+
+impl Document {
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+}
 
 /// A document after these ops.
 fn document(ops: &[&str]) -> Document {
@@ -35,18 +42,18 @@ fn done(applied: Applied) -> Vec<String> {
 }
 
 /// The nodes as a client loads them.
-fn nodes(document: &Document) -> String {
+pub fn nodes(document: &Document) -> String {
     let chunks: Vec<_> = document.node_lines(NodeForm::Compact).collect();
     String::from_utf8(chunks.join(&b'\n')).unwrap()
 }
 
 /// The whole document with everything it remembers.
-fn snapshot(document: &Document) -> String {
+pub fn snapshot(document: &Document) -> String {
     String::from_utf8(document.snapshot_chunks().collect::<Vec<_>>().concat()).unwrap()
 }
 
 /// What must hold for every document at every time.
-fn check(document: &Document) {
+pub fn check(document: &Document) {
     let mut pending = vec![document.root()];
     let (mut count, mut bytes) = (0, 0);
     while let Some(node) = pending.pop() {

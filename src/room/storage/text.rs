@@ -208,4 +208,4 @@ impl TextBody {
 type Style = Option<Arc<Attributes>>;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -9,10 +9,18 @@ use super::*;
 
 /// UTF-16 code units, each with its attributes.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Model(Vec<(u16, Style)>);
+pub struct Model(Vec<(u16, Style)>);
 
 impl Model {
-    fn apply(&mut self, op: &TextOp) {
+    pub fn units(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn push(&mut self, text: &str, style: Style) {
+        self.0.extend(text.encode_utf16().map(|unit| (unit, style.clone())));
+    }
+
+    pub fn apply(&mut self, op: &TextOp) {
         let len = self.0.len();
         let range = |index: u32, length: u32| {
             let start = (index as usize).min(len);
