@@ -124,16 +124,7 @@ impl Store {
     }
 
     pub async fn find_feed(&self, key: &DataKey, id: &FeedId) -> Result<Option<Feed>, Error> {
-        let row: Option<FeedRow> = self
-            .read("feed", async {
-                on_db!(&self.inner.db, |c| sqlx::query_as(SELECT_FEED)
-                    .bind(key.project.as_str())
-                    .bind(&*key.key)
-                    .bind(id.as_str())
-                    .fetch_optional(c)
-                    .await)
-            })
-            .await?;
+        let row: Option<FeedRow> = self.find_in_room("feed", SELECT_FEED, key, id.as_str()).await?;
         row.map(FeedRow::into_feed).transpose()
     }
 

@@ -7,6 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
 
 use super::Store;
 use super::db::{Tx, on_db, on_tx};
@@ -111,6 +113,28 @@ pub(super) fn fenced() -> Error {
 }
 
 impl Store {
+    /// A row of what a room holds, by its own id.
+    pub(super) async fn find_in_room<R>(
+        &self,
+        table: &'static str,
+        select: &'static str,
+        key: &DataKey,
+        id: &str,
+    ) -> Result<Option<R>, Error>
+    where
+        R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        self.read(table, async {
+            on_db!(&self.inner.db, |c| sqlx::query_as(select)
+                .bind(key.project.as_str())
+                .bind(&*key.key)
+                .bind(id)
+                .fetch_optional(c)
+                .await)
+        })
+        .await
+    }
+
     /// Makes the caller the room's only owner: whoever opened it before can write no more. `None`
     /// if there is no such room. With it come numbers for `actors_count` actors, which would be a
     /// commit of their own otherwise, as long again for every room after a restart.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sqlx::FromRow;
 
 use super::Store;
-use super::db::{Tx, on_db, on_tx};
+use super::db::{Tx, on_tx};
 use super::fault::{Fault, corrupt, on};
 use super::room_cache::Touched;
 use super::room_data::{DataKey, RoomKey, lock_data, lock_epoch, random_key};
@@ -165,16 +165,8 @@ impl Store {
         key: &DataKey,
         id: &FileId,
     ) -> Result<Option<StorageFile>, Error> {
-        let row: Option<FileRow> = self
-            .read("storage_file", async {
-                on_db!(&self.inner.db, |c| sqlx::query_as(SELECT_FILE)
-                    .bind(key.project.as_str())
-                    .bind(&*key.key)
-                    .bind(id.as_str())
-                    .fetch_optional(c)
-                    .await)
-            })
-            .await?;
+        let row: Option<FileRow> =
+            self.find_in_room("storage_file", SELECT_FILE, key, id.as_str()).await?;
         row.map(|row| row.into_file(key)).transpose()
     }
 

@@ -229,16 +229,8 @@ impl Store {
         key: &DataKey,
         id: &VersionId,
     ) -> Result<Option<Version>, Error> {
-        let row: Option<VersionRow> = self
-            .read("version", async {
-                on_db!(&self.inner.db, |c| sqlx::query_as(SELECT_VERSION)
-                    .bind(key.project.as_str())
-                    .bind(&*key.key)
-                    .bind(id.as_str())
-                    .fetch_optional(c)
-                    .await)
-            })
-            .await?;
+        let row: Option<VersionRow> =
+            self.find_in_room("version", SELECT_VERSION, key, id.as_str()).await?;
         row.map(VersionRow::into_version).transpose()
     }
 
