@@ -106,7 +106,10 @@ impl SharedYjs {
     ) {
         let Some(loaded) = self.documents.get_mut(guid) else { return };
         let together: Vec<&[u8]> = updates.iter().map(Bytes::as_ref).collect();
-        if let Ok(effect) = loaded.document.apply_together(&together, encoding) {
+        // One by itself is not tried twice.
+        if together.len() > 1
+            && let Ok(effect) = loaded.document.apply_together(&together, encoding)
+        {
             return loaded.changed(effect, updates, guid, encoding, effects);
         }
         for update in updates {

@@ -122,10 +122,7 @@ pub(super) async fn append_group(tx: &mut Tx, appends: Vec<Appending<'_>>) -> Re
 }
 
 /// Appends for one room or many. After an error nothing may stay of any of them.
-pub(super) async fn append_rows(
-    tx: &mut Tx,
-    appends: &[(&RoomKey, &[DocumentUpdate])],
-) -> Result<(), Fault> {
+async fn append_rows(tx: &mut Tx, appends: &[(&RoomKey, &[DocumentUpdate])]) -> Result<(), Fault> {
     match tx.write() {
         Conn::Sqlite(conn) => append_sqlite(conn, appends).await,
         Conn::Postgres(conn) => {

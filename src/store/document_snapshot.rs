@@ -129,7 +129,7 @@ impl Store {
             Box::pin(async move {
                 lock_epoch(tx, &place.key).await?;
                 if count_chunks(tx, place, *start).await? != *count {
-                    // It was cleared, or a later one was put in its place.
+                    // A later one was put in its place.
                     return Ok(());
                 }
                 let end = (start + GENERATION - 1, place.upto_seq);
