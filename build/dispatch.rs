@@ -92,6 +92,7 @@ fn rule_code(method: &Method, rule: &Rule) -> Result<String, String> {
     let reply = match (&rule.response_body, method.success) {
         (_, 204) => "crate::wire::table::Reply::Empty".to_owned(),
         (Some(field), _) => reply_field(field),
+        (None, _) if let Some(list) = &method.whole_list => whole_list(list),
         (None, _) if is_http_body(&Kind::Message(method.descriptor.output())) => {
             "crate::wire::table::Reply::Raw(|reply| reply)".to_owned()
         }
@@ -117,6 +118,16 @@ fn body_field(field: &FieldDescriptor) -> Result<String, String> {
         ));
     }
     Ok(format!("crate::wire::table::Body::Field({:?})", field.json_name()))
+}
+
+fn whole_list(list: &FieldDescriptor) -> String {
+    let name = naming::of_field(list);
+    format!(
+        "crate::wire::table::Reply::Pages(crate::wire::pages::Paging {{ key: {:?}, \
+         write: |reply, w| w.list(&reply.{name}), next: |reply| reply.next_cursor.as_deref(), \
+         turn: |request, cursor| request.cursor = cursor }})",
+        list.json_name()
+    )
 }
 
 fn reply_field(field: &FieldDescriptor) -> String {

@@ -28,6 +28,8 @@ pub struct Method {
     pub shared_reply: bool,
     /// Whether the call has to know the server's address.
     pub addresses: bool,
+    /// The list that REST gives whole.
+    pub whole_list: Option<FieldDescriptor>,
     pub streaming: Streaming,
     pub success: u16,
     pub rules: Vec<Rule>,
@@ -142,7 +144,12 @@ fn read_method(pool: &DescriptorPool, descriptor: MethodDescriptor) -> Result<Me
         let name = descriptor.full_name();
         return Err(format!("{name}: a stream has neither a route nor a shared reply"));
     }
+    let whole_list = match extension(pool, &options, "roomd.whole_list") {
+        Some(Value::String(field)) => Some(read_whole_list(&descriptor, &field)?),
+        _ => None,
+    };
     Ok(Method {
+        whole_list,
         open: flag("roomd.open"),
         shared_reply: flag("roomd.shared_reply"),
         addresses: flag("roomd.addresses"),
@@ -151,6 +158,22 @@ fn read_method(pool: &DescriptorPool, descriptor: MethodDescriptor) -> Result<Me
         rules,
         descriptor,
     })
+}
+
+fn read_whole_list(method: &MethodDescriptor, field: &str) -> Result<FieldDescriptor, String> {
+    let list = method.output().get_field_by_name(field).filter(FieldDescriptor::is_list);
+    let is_text = |field: &FieldDescriptor| field.kind() == Kind::String && !field.is_list();
+    let cursor = method.input().get_field_by_name("cursor").filter(is_text);
+    let next = method.output().get_field_by_name("next_cursor").filter(is_text);
+    let is_paged = cursor.is_some_and(|field| !field.supports_presence())
+        && next.is_some_and(|field| field.supports_presence());
+    match list {
+        Some(list) if is_paged => Ok(list),
+        _ => Err(format!(
+            "{}: whole_list needs a list `{field}`, a `cursor` and an optional `next_cursor`",
+            method.full_name()
+        )),
+    }
 }
 
 fn read_rule(method: &MethodDescriptor, rule: &DynamicMessage) -> Result<Rule, String> {

@@ -38,6 +38,11 @@ pub fn timestamp(ms: i64) -> Timestamp {
     Timestamp { seconds: ms.div_euclid(1000), nanos }
 }
 
+/// A moment in milliseconds, rounded down.
+pub fn millis(at: &Timestamp) -> i64 {
+    at.seconds.saturating_mul(1000).saturating_add(i64::from(at.nanos / 1_000_000))
+}
+
 fn text(text: String) -> Value {
     Value { kind: Some(Kind::StringValue(text)) }
 }
