@@ -7,8 +7,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::comment::Visibility;
 use super::cursor::RoomCursor;
+use super::group::Group;
 use super::ids::{OrganizationId, ProjectId, UserId};
+use super::notification::{About, Notification, Place};
 use super::permissions::{AccessPatterns, Level, Matrix, Resource, resolve_identity};
 use super::room::Room;
 use crate::error::{Code, Error};
@@ -165,6 +168,52 @@ impl Ctx {
         Ok(room)
     }
 
+    /// The user whose token it is. Keys are nobody's.
+    pub fn user_id(&self) -> Result<Option<&UserId>, Error> {
+        match &self.caller()?.actor {
+            Actor::User(user) => Ok(Some(&user.id)),
+            Actor::Secret | Actor::Public => Ok(None),
+        }
+    }
+
+    /// Which threads of a room the caller has `level` on.
+    pub fn threads(&self, room: &Room, level: Level) -> Result<ThreadRight, Error> {
+        Ok(ThreadRight::of(&self.caller()?.actor.rights_in(room), level))
+    }
+
+    /// A group, for a back end and for users of the group's own organization.
+    pub fn open_group(&self, Guarded(group): Guarded<Group>) -> Result<Option<Group>, Error> {
+        let is_open = match &self.server_caller()?.actor {
+            Actor::Secret => true,
+            Actor::User(user) => user.organization_id == group.organization_id,
+            Actor::Public => false,
+        };
+        Ok(is_open.then_some(group))
+    }
+
+    /// Opens a notification for a caller who may read what it tells of. `room` is the one that it
+    /// is about, if the caller may read that.
+    pub fn notification(
+        &self,
+        found: Guarded<Notification>,
+        room: Option<&Room>,
+    ) -> Result<Option<Notification>, Error> {
+        let actor = &self.caller()?.actor;
+        let Guarded(found) = found;
+        let may_read = match (&found.place, room) {
+            (Place::Organization(organization), _) => match actor {
+                Actor::Secret => true,
+                Actor::Public => false,
+                Actor::User(user) => user.organization_id == *organization,
+            },
+            (Place::Room(id), Some(room)) if *id == room.id => {
+                tells(&actor.rights_in(room), &found.about)
+            }
+            (Place::Room(_), _) => false,
+        };
+        Ok(may_read.then_some(found))
+    }
+
     /// For lists: where a room stands in them, and the room itself if the caller may read it.
     pub fn visible(&self, room: Guarded<Arc<Room>>) -> (RoomCursor, Option<Arc<Room>>) {
         let position =
@@ -192,6 +241,60 @@ impl ProjectGrant {
     /// Whoever administers the project may see all of it.
     pub fn open<T>(&self, guarded: Guarded<T>) -> T {
         guarded.0
+    }
+}
+
+/// Proof of which threads somebody may read, or write, in a room: the one place where visibility is
+/// decided. Whatever reads threads, comments or what tells of them asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ThreadRight {
+    public: bool,
+    private: bool,
+}
+
+impl ThreadRight {
+    /// For a room that may not be read.
+    pub const NOTHING: Self = Self { public: false, private: false };
+
+    fn of(rights: &Matrix, level: Level) -> Self {
+        let allows = |visibility: Visibility| rights.allows(level, visibility.resource());
+        Self { public: allows(Visibility::Public), private: allows(Visibility::Private) }
+    }
+
+    /// For the program itself: jobs, and what a back end's key opens.
+    pub const fn system() -> Self {
+        Self { public: true, private: true }
+    }
+
+    pub fn covers(self, visibility: Visibility) -> bool {
+        match visibility {
+            Visibility::Public => self.public,
+            Visibility::Private => self.private,
+        }
+    }
+
+    /// The only visibility that it covers; `None` if it covers both or none.
+    pub fn only(self) -> Option<Visibility> {
+        match (self.public, self.private) {
+            (true, false) => Some(Visibility::Public),
+            (false, true) => Some(Visibility::Private),
+            (true, true) | (false, false) => None,
+        }
+    }
+
+    pub fn is_nothing(self) -> bool {
+        !self.public && !self.private
+    }
+}
+
+/// Whether somebody with these rights in a room may be told of this.
+pub fn tells(rights: &Matrix, about: &About) -> bool {
+    match about {
+        About::Thread { visibility, .. } => {
+            ThreadRight::of(rights, Level::Read).covers(*visibility)
+        }
+        About::TextMention { .. } => rights.allows(Level::Read, Resource::Storage),
+        About::Custom { .. } => rights.allows(Level::Read, Resource::Room),
     }
 }
 

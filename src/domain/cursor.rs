@@ -11,7 +11,7 @@ use aws_lc_rs::{constant_time, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::ids::{ProjectId, RoomId};
+use super::ids::{GroupId, ProjectId, RoomId};
 use crate::error::Error;
 
 const VERSION: u8 = 1;
@@ -40,12 +40,16 @@ impl fmt::Debug for CursorKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CursorKind {
     Rooms,
+    Groups,
+    UserGroups,
 }
 
 impl CursorKind {
     const fn as_bytes(self) -> &'static [u8] {
         match self {
             Self::Rooms => b"rooms",
+            Self::Groups => b"groups",
+            Self::UserGroups => b"user groups",
         }
     }
 }
@@ -118,9 +122,8 @@ pub struct RoomCursor {
 
 impl RoomCursor {
     pub fn seal(&self, key: &CursorKey, project: &ProjectId, filter: [u8; 8]) -> String {
-        let mut payload = self.created_at_ms.to_be_bytes().to_vec();
-        payload.extend_from_slice(self.room_id.as_str().as_bytes());
-        seal(key, CursorScope { kind: CursorKind::Rooms, project, filter }, &payload)
+        let scope = CursorScope { kind: CursorKind::Rooms, project, filter };
+        seal_place(key, scope, (self.created_at_ms, self.room_id.as_str()))
     }
 
     pub fn open(
@@ -129,14 +132,42 @@ impl RoomCursor {
         filter: [u8; 8],
         text: &str,
     ) -> Result<Self, Error> {
-        let payload = open(key, CursorScope { kind: CursorKind::Rooms, project, filter }, text)?;
-        let (created_at_ms, room_id) = payload.split_first_chunk().ok_or_else(not_a_cursor)?;
-        let room_id = std::str::from_utf8(room_id).map_err(|e| not_a_cursor().because(e))?;
-        Ok(Self {
-            created_at_ms: i64::from_be_bytes(*created_at_ms),
-            room_id: RoomId::trusted(room_id),
-        })
+        let scope = CursorScope { kind: CursorKind::Rooms, project, filter };
+        let (created_at_ms, room_id) = open_place(key, scope, text)?;
+        Ok(Self { created_at_ms, room_id: RoomId::trusted(room_id) })
     }
+}
+
+/// The last group of a page; the order is that of rooms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupCursor {
+    pub created_at_ms: i64,
+    pub id: GroupId,
+}
+
+impl GroupCursor {
+    pub fn seal(&self, key: &CursorKey, scope: CursorScope<'_>) -> String {
+        seal_place(key, scope, (self.created_at_ms, self.id.as_str()))
+    }
+
+    pub fn open(key: &CursorKey, scope: CursorScope<'_>, text: &str) -> Result<Self, Error> {
+        let (created_at_ms, id) = open_place(key, scope, text)?;
+        Ok(Self { created_at_ms, id: GroupId::trusted(id) })
+    }
+}
+
+/// A place in a list of what has a time and an id.
+fn seal_place(key: &CursorKey, scope: CursorScope<'_>, (ms, id): (i64, &str)) -> String {
+    let mut payload = ms.to_be_bytes().to_vec();
+    payload.extend_from_slice(id.as_bytes());
+    seal(key, scope, &payload)
+}
+
+fn open_place(key: &CursorKey, scope: CursorScope<'_>, text: &str) -> Result<(i64, String), Error> {
+    let payload = open(key, scope, text)?;
+    let (ms, id) = payload.split_first_chunk().ok_or_else(not_a_cursor)?;
+    let id = std::str::from_utf8(id).map_err(|e| not_a_cursor().because(e))?;
+    Ok((i64::from_be_bytes(*ms), id.to_owned()))
 }
 
 #[cfg(test)]

@@ -21,9 +21,27 @@ const TAG_BYTES: usize = 16;
 #[derive(Clone)]
 pub struct FileUrlKey(hmac::Key);
 
+/// What a file is for, which its address tells. Ids of different kinds differ, so the signature need
+/// not cover it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    Storage,
+    Attachment,
+}
+
+impl FileKind {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Storage => "storage/files",
+            Self::Attachment => "attachments",
+        }
+    }
+}
+
 /// A file, and until when it may be downloaded, in seconds since the Unix epoch.
 #[derive(Debug, Clone, Copy)]
 pub struct FileUrl<'a> {
+    pub kind: FileKind,
     pub project: &'a ProjectId,
     pub room: &'a RoomId,
     pub file: &'a str,
@@ -40,8 +58,9 @@ impl FileUrlKey {
         let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let signature = URL_SAFE_NO_PAD.encode(self.tag(url));
         format!(
-            "/v2/rooms/{}/storage/files/{}/content?project={}&expires={}&signature={signature}",
+            "/v2/rooms/{}/{}/{}/content?project={}&expires={}&signature={signature}",
             encode(url.room.as_str()),
+            url.kind.path(),
             encode(url.file),
             encode(url.project.as_str()),
             url.expires,
@@ -94,7 +113,8 @@ mod tests {
     fn only_what_was_signed_is_good_and_only_for_its_time() {
         let key = FileUrlKey::new([7; 32]);
         let (project, room) = (ProjectId::trusted("p"), RoomId::trusted("a/b c"));
-        let url = FileUrl { project: &project, room: &room, file: "fl_x", expires: 100 };
+        let kind = FileKind::Storage;
+        let url = FileUrl { kind, project: &project, room: &room, file: "fl_x", expires: 100 };
         let text = key.sign(url);
         let start = "/v2/rooms/a%2Fb%20c/storage/files/fl%5Fx/content?project=p&expires=100&";
         let signature = text.strip_prefix(start).and_then(|rest| rest.strip_prefix("signature="));

@@ -11,6 +11,7 @@ pub const USER_ID_CHARS_MAX: usize = 128;
 pub const ORGANIZATION_ID_CHARS_MAX: usize = 128;
 /// The same, of a feed and of a message in one.
 pub const FEED_ID_CHARS_MAX: usize = 128;
+pub const GROUP_ID_CHARS_MAX: usize = 128;
 /// The organization of everything that names none.
 pub const ORGANIZATION_DEFAULT: &str = "default";
 
@@ -92,6 +93,11 @@ id!(
     /// An organization inside a project: rooms and users of one never meet those of another.
     OrganizationId,
     ORGANIZATION_ID_CHARS_MAX
+);
+id!(
+    /// A group of users, named by the application.
+    GroupId,
+    GROUP_ID_CHARS_MAX
 );
 id!(
     /// A feed of a room, named by the application.

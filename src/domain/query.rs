@@ -20,5 +20,7 @@ pub use room_filter::{GROUP_IDS_MAX, NumberOp, RoomFilter, RoomTerm};
 
 /// Bytes of a query's text.
 pub const QUERY_BYTES_MAX: usize = 8 * 1024;
+/// Characters of a text that threads are found by.
+pub const QUERIED_TEXT_CHARS_MAX: usize = 256;
 /// Terms of one query.
 pub const QUERY_TERMS_MAX: usize = 50;
