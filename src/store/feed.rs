@@ -6,11 +6,11 @@ use futures_util::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::Store;
+use super::content::drop_content;
 use super::db::{Tx, on_db, on_tx};
 use super::fault::{Fault, corrupt, on};
 use super::room_cache::Touched;
 use super::room_data::{DataKey, lock_data, random_key};
-use super::storage_content::drop_content;
 use super::values::{runs, values};
 use crate::domain::feed::{
     Feed, FeedCursor, FeedMetadata, FeedPage, FeedQuery, PAGE_BYTES_MAX, merge_metadata,

@@ -1,10 +1,10 @@
 //! What deleted rooms, feeds, files and uploads left behind.
 
 use super::Store;
+use super::content::drop_content;
 use super::db::{Conn, Tx, on_tx};
 use super::fault::{Fault, on};
 use super::room_cache::Touched;
-use super::storage_content::drop_content;
 use crate::domain::ids::{ProjectId, RoomId};
 use crate::error::Error;
 
@@ -65,9 +65,17 @@ macro_rules! drop_contents {
 
 type Statement = (&'static str, &'static str);
 
+/// Before parts of a content are deleted: whether there may be objects is known only by them.
+const DROP_OBJECTS: Statement = (
+    "garbage_object",
+    "INSERT INTO garbage_object (project_id, key, swept_at_ms) SELECT project_id, key, 0 \
+     FROM content_part WHERE project_id = $1 AND key = $2 AND object IS NOT NULL LIMIT $3 \
+     ON CONFLICT DO NOTHING",
+);
+
 /// What comes before the deletion, if anything does, and the deletion. A key has rows in tables of
 /// rooms or in tables of content.
-const TABLES: [(Option<Statement>, Statement); 11] = [
+const TABLES: &[(Option<Statement>, Statement)] = &[
     (None, bounded_delete!("document_update", "document, seq")),
     (None, bounded_delete!("document_snapshot", "document, chunk")),
     (None, bounded_delete!("version_chunk", "version_id, document, chunk")),
@@ -77,21 +85,38 @@ const TABLES: [(Option<Statement>, Statement); 11] = [
         Some(drop_contents!("storage_upload", "content")),
         bounded_delete!("storage_upload", "content"),
     ),
+    (Some(drop_contents!("attachment", "id")), bounded_delete!("attachment", "id")),
     (Some(drop_contents!("feed", "id")), bounded_delete!("feed", "id")),
     (None, bounded_delete!("feed_metadata", "name, value, created_at_ms, id")),
     (None, bounded_delete!("feed_message", "id")),
+    // Whoever adds something to a thread has locked its row, so nothing is added once it is gone.
+    (None, bounded_delete!("thread", "id")),
+    (None, bounded_delete!("thread_metadata", "name, kind, value, created_at_ms, thread_id")),
+    (None, bounded_delete!("comment", "id")),
+    (None, bounded_delete!("comment_reaction", "thread_id, comment_id, emoji, user_id")),
+    (None, bounded_delete!("inbox_notification", "kind, subject_id, user_id, organization_id")),
+    (None, bounded_delete!("inbox_deletion", "user_id, deleted_at_ms, id")),
+    (None, bounded_delete!("thread_subscription", "thread_id, user_id")),
+    (None, bounded_delete!("room_subscription_setting", "threads, user_id")),
+    (None, bounded_delete!("comment_search", "seq")),
     (None, bounded_delete!("content_chunk", "part, chunk")),
-    (None, bounded_delete!("content_part", "part")),
+    (Some(DROP_OBJECTS), bounded_delete!("content_part", "part")),
 ];
 
-/// Files that storage never had, and uploads that were never completed; of all projects, since
-/// both are few.
+/// Files that storage never had, attachments that no comment took, and uploads that were never
+/// completed; of all projects, since they are few.
 const SELECT_STALE_FILES: &str = "SELECT project_id, key, id, content FROM storage_file \
     WHERE NOT referenced AND created_at_ms < $1 LIMIT $2";
 const SELECT_STALE_FILES_FOR_UPDATE: &str = "SELECT project_id, key, id, content \
     FROM storage_file WHERE NOT referenced AND created_at_ms < $1 LIMIT $2 FOR UPDATE SKIP LOCKED";
 const DELETE_STALE_FILE: &str =
     "DELETE FROM storage_file WHERE project_id = $1 AND key = $2 AND id = $3";
+const SELECT_STALE_DRAFTS: &str = "SELECT project_id, key, id, content FROM attachment \
+    WHERE comment_id IS NULL AND created_at_ms < $1 LIMIT $2";
+const SELECT_STALE_DRAFTS_FOR_UPDATE: &str = "SELECT project_id, key, id, content FROM attachment \
+    WHERE comment_id IS NULL AND created_at_ms < $1 LIMIT $2 FOR UPDATE SKIP LOCKED";
+const DELETE_STALE_DRAFT: &str =
+    "DELETE FROM attachment WHERE project_id = $1 AND key = $2 AND id = $3";
 const SELECT_STALE_UPLOADS: &str = "SELECT project_id, key, content, content FROM storage_upload \
     WHERE created_at_ms < $1 LIMIT $2";
 const SELECT_STALE_UPLOADS_FOR_UPDATE: &str = "SELECT project_id, key, content, content \
@@ -99,19 +124,28 @@ const SELECT_STALE_UPLOADS_FOR_UPDATE: &str = "SELECT project_id, key, content, 
 const DELETE_STALE_UPLOAD: &str =
     "DELETE FROM storage_upload WHERE project_id = $1 AND key = $2 AND content = $3";
 
+/// A table, what finds its stale rows on SQLite and on PostgreSQL, and what deletes one.
+const STALE: [(&str, &str, &str, &str); 3] = [
+    ("storage_file", SELECT_STALE_FILES, SELECT_STALE_FILES_FOR_UPDATE, DELETE_STALE_FILE),
+    ("attachment", SELECT_STALE_DRAFTS, SELECT_STALE_DRAFTS_FOR_UPDATE, DELETE_STALE_DRAFT),
+    ("storage_upload", SELECT_STALE_UPLOADS, SELECT_STALE_UPLOADS_FOR_UPDATE, DELETE_STALE_UPLOAD),
+];
+
 impl Store {
-    /// Gives up files that storage never had and uploads that nobody completed, if they are older
-    /// than `before_ms`; at most `rows_max` of each. Says how many; 0 means that none are left.
+    /// Gives up files that storage never had, attachments that no comment took, and uploads that
+    /// nobody completed, if they are older than `before_ms`; at most `rows_max` of each. Says how
+    /// many; 0 means that none are left.
     pub async fn sweep_stale_files(&self, before_ms: i64, rows_max: u32) -> Result<u64, Error> {
         let args = (before_ms, i64::from(rows_max));
         self.transact("sweep_stale_files", Touched::nothing(), args, |tx, (before_ms, rows_max)| {
             Box::pin(async move {
                 let window = (*before_ms, *rows_max);
-                let text = tx.locking(SELECT_STALE_FILES, SELECT_STALE_FILES_FOR_UPDATE);
-                let files = give_up(tx, ("storage_file", text, DELETE_STALE_FILE), window).await?;
-                let text = tx.locking(SELECT_STALE_UPLOADS, SELECT_STALE_UPLOADS_FOR_UPDATE);
-                let table = ("storage_upload", text, DELETE_STALE_UPLOAD);
-                Ok(files + give_up(tx, table, window).await?)
+                let mut count = 0;
+                for (table, select, for_update, delete) in STALE {
+                    let text = tx.locking(select, for_update);
+                    count += give_up(tx, (table, text, delete), window).await?;
+                }
+                Ok(count)
             })
         })
         .await
@@ -154,11 +188,11 @@ async fn sweep(tx: &mut Tx, rows_max: u32) -> Result<u64, Fault> {
             .map_err(on("garbage"))?;
     let Some((project, key)) = first else { return Ok(0) };
     let mut left = u64::from(rows_max);
-    for (before, (table, text)) in TABLES {
+    for (before, delete) in TABLES {
         if let Some(before) = before {
-            run_bounded(tx, before, (&project, &key), left).await?;
+            run_bounded(tx, *before, (&project, &key), left).await?;
         }
-        left -= run_bounded(tx, (table, text), (&project, &key), left).await?;
+        left -= run_bounded(tx, *delete, (&project, &key), left).await?;
         if left == 0 {
             return Ok(u64::from(rows_max));
         }

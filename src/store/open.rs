@@ -14,8 +14,11 @@ use tokio_util::task::TaskTracker;
 use super::db::Db;
 use super::fault::{Fault, on};
 use super::options::{DatabaseOptions, Target};
+use super::quiet_polls::QuietPolls;
 use super::room_cache::RoomCache;
+use super::stamps::Stamps;
 use super::turns::{Lane, Turns};
+use super::user_access::LastTokens;
 use super::writer::Writer;
 use super::{Inner, Store};
 use crate::error::{Code, Error};
@@ -46,7 +49,18 @@ pub(super) async fn open(options: DatabaseOptions) -> Result<Store, Error> {
     };
     let turns =
         Arc::new(Turns::new(connections_max, options.acquire_timeout, options.room_patience));
-    let inner = Inner { db, writer, cache, turns, tasks: TaskTracker::new(), call_timeout };
+    let inner = Inner {
+        db,
+        writer,
+        cache,
+        turns,
+        stamps: Stamps::default(),
+        quiet_polls: QuietPolls::default(),
+        last_tokens: LastTokens::default(),
+        tasks: TaskTracker::new(),
+        objects: options.objects.clone(),
+        call_timeout,
+    };
     Ok(Store { inner: Arc::new(inner), lane: Lane::Calls })
 }
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::objects::Objects;
+
 /// Where the data lives.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Target {
@@ -52,6 +54,8 @@ pub struct DatabaseOptions {
     pub group_commit_max: usize,
     /// Memory for rooms that were read lately; 0 turns the cache off.
     pub cache_bytes_max: u64,
+    /// Where the bytes of new files go, if not into the database.
+    pub objects: Option<Objects>,
 }
 
 impl DatabaseOptions {
@@ -66,6 +70,7 @@ impl DatabaseOptions {
             busy_timeout: Duration::from_millis(BUSY_TIMEOUT_MS),
             group_commit_max: GROUP_COMMIT_MAX,
             cache_bytes_max: ROOM_CACHE_BYTES_MAX,
+            objects: None,
         }
     }
 }

@@ -224,21 +224,21 @@ impl Predicate<'_> {
 }
 
 impl Sql {
-    fn new(project: &str) -> Self {
+    pub(super) fn new(project: &str) -> Self {
         Self { text: String::with_capacity(768), args: vec![Arg::Text(project.to_owned())] }
     }
 
-    fn push(&mut self, text: &str) {
+    pub(super) fn push(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
-    fn arg(&mut self, arg: Arg) {
+    pub(super) fn arg(&mut self, arg: Arg) {
         self.args.push(arg);
         // Writing to a string cannot fail.
         let _ = write!(self.text, "${}", self.args.len());
     }
 
-    fn text_arg(&mut self, before: &str, text: &str) {
+    pub(super) fn text_arg(&mut self, before: &str, text: &str) {
         self.push(before);
         self.arg(Arg::Text(text.to_owned()));
     }
@@ -389,7 +389,7 @@ impl Sql {
     }
 
     /// `LIKE` ignores case on SQLite; a range is exact and has an index on both.
-    fn prefix(&mut self, column: &str, prefix: &str) {
+    pub(super) fn prefix(&mut self, column: &str, prefix: &str) {
         self.text_arg(&format!(" AND {column} >= "), prefix);
         if let Some(end) = successor(prefix) {
             self.text_arg(&format!(" AND {column} < "), &end);

@@ -42,6 +42,20 @@ pub(super) fn values(head: &str, rows: usize, columns: usize, tail: &str) -> Str
     text
 }
 
+/// `head ($3, $4, $5) tail`
+pub(super) fn list(head: &str, first: usize, count: usize, tail: &str) -> String {
+    let mut text = String::with_capacity(head.len() + count * 6 + tail.len() + 2);
+    text.push_str(head);
+    for number in first..first + count {
+        let before = if number == first { "(" } else { ", " };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{before}${number}");
+    }
+    text.push(')');
+    text.push_str(tail);
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +63,7 @@ mod tests {
     #[test]
     fn values_number_their_parameters() {
         assert_eq!(values("V ", 2, 2, " T"), "V ($1, $2), ($3, $4) T");
+        assert_eq!(list("IN ", 3, 2, " T"), "IN ($3, $4) T");
     }
 
     #[test]

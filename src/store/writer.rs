@@ -15,6 +15,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
+use super::comment_group::{Commenting, comment_group};
 use super::db::{Conn, Tx};
 use super::document_append::{Appending, append_group};
 use super::fault::{self, Fault, on};
@@ -40,6 +41,8 @@ pub(super) enum Sharing {
     Insertions,
     /// They append to the documents of a room each.
     Appends,
+    /// They add a comment to a thread each.
+    Comments,
     Nothing,
 }
 
@@ -55,6 +58,9 @@ pub(super) trait Job: Send {
         None
     }
     fn appending(&mut self) -> Option<Appending<'_>> {
+        None
+    }
+    fn commenting(&mut self) -> Option<Commenting<'_>> {
         None
     }
     /// After the commit, or after it failed. The caller may have gone away.
@@ -217,6 +223,10 @@ impl Task {
             (Sharing::Appends, 2..) => {
                 let appends = jobs.iter_mut().filter_map(|job| job.appending()).collect();
                 clean_if_ok(append_group(&mut self.tx, appends)).await
+            }
+            (Sharing::Comments, 2..) => {
+                let comments = jobs.iter_mut().filter_map(|job| job.commenting()).collect();
+                clean_if_ok(comment_group(&mut self.tx, comments)).await
             }
             (_, _) => {
                 for job in jobs {

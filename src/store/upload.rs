@@ -6,17 +6,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use sqlx::FromRow;
 
 use super::Store;
+use super::content::{StoredPart, drop_content};
 use super::db::{Tx, on_tx};
 use super::fault::{Fault, on};
 use super::room_cache::Touched;
 use super::room_data::{DataKey, lock_data, lock_data_alone, random_key};
-use super::storage_content::{drop_content, insert_chunks};
-use super::storage_file::{FileDraft, FileId, StorageFile, find_in, insert_row, there};
-use crate::domain::ids::check_text;
+use super::storage_file::{FileId, InStorage, StorageFile};
+use super::stored_file::{FileDraft, FileKind, StoredFile, there};
+use super::upload_part::mark_objects;
 use crate::error::{Code, Error};
 
 /// Parts of one file, at most.
@@ -25,29 +25,20 @@ pub const UPLOAD_PARTS_MAX: i64 = 10_000;
 /// are in a room at once. Those that are given up are swept after a day.
 pub const UPLOADS_OPEN_MAX: i64 = 1_000;
 const UPLOAD_ID_HEX: usize = 32;
-const ETAG_BYTES_MAX: usize = 128;
 
 const INSERT_UPLOAD: &str = "INSERT INTO storage_upload (project_id, key, content, file_id, name, \
     mime_type, created_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 /// Counts no further than it has to.
 const COUNT_UPLOADS: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM storage_upload \
     WHERE project_id = $1 AND key = $2 LIMIT $3) open";
-const SELECT_UPLOAD: &str = "SELECT name, mime_type FROM storage_upload \
+pub(super) const SELECT_UPLOAD: &str = "SELECT name, mime_type FROM storage_upload \
     WHERE project_id = $1 AND key = $2 AND content = $3 AND file_id = $4";
 const SELECT_UPLOAD_FOR_UPDATE: &str = "SELECT name, mime_type FROM storage_upload \
     WHERE project_id = $1 AND key = $2 AND content = $3 AND file_id = $4 FOR UPDATE";
 const DELETE_UPLOAD: &str = "DELETE FROM storage_upload \
     WHERE project_id = $1 AND key = $2 AND content = $3 AND file_id = $4";
-const SELECT_PARTS: &str = "SELECT part, etag, size FROM content_part \
+const SELECT_PARTS: &str = "SELECT part, etag, size, object FROM content_part \
     WHERE project_id = $1 AND key = $2 ORDER BY part";
-const SUM_OTHER_PARTS: &str = "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM content_part \
-    WHERE project_id = $1 AND key = $2 AND part <> $3";
-const INSERT_PART: &str = "INSERT INTO content_part (project_id, key, part, etag, size) \
-    VALUES ($1, $2, $3, $4, $5)";
-const DELETE_PART: &str =
-    "DELETE FROM content_part WHERE project_id = $1 AND key = $2 AND part = $3";
-const DELETE_CHUNKS: &str =
-    "DELETE FROM content_chunk WHERE project_id = $1 AND key = $2 AND part = $3";
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UploadId(Arc<str>);
@@ -72,15 +63,6 @@ impl fmt::Debug for UploadId {
     }
 }
 
-/// A part as it comes.
-#[derive(Debug, Clone)]
-pub struct Part {
-    /// 1 to [`UPLOAD_PARTS_MAX`].
-    pub number: i64,
-    pub etag: String,
-    pub bytes: Bytes,
-}
-
 /// A part as the client names it in the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartReceipt {
@@ -88,8 +70,17 @@ pub struct PartReceipt {
     pub etag: String,
 }
 
+/// What the client says that the file is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Completed {
+pub struct Parts {
+    /// In order.
+    pub receipts: Vec<PartReceipt>,
+    /// All of them together, if it was announced.
+    pub bytes: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completed<File> {
     /// No such upload, or it was aborted.
     NotFound,
     /// A part that is named did not come, came with another tag, or is out of order.
@@ -97,32 +88,40 @@ pub enum Completed {
     /// The parts together have another size than the client said.
     WrongSize { got_bytes: i64 },
     /// Now, or by an earlier call.
-    Done(StorageFile),
+    Done(File),
 }
 
 #[derive(FromRow)]
-struct UploadRow {
+pub(super) struct UploadRow {
     name: String,
     mime_type: String,
 }
 
+/// Its number, tag and bytes, and its object if it is one.
+type PartRow = (i64, String, i64, Option<i64>);
+
 /// Which file, and which attempt to upload it.
-type Target = (DataKey, FileId, UploadId);
+pub(super) type Target = (DataKey, Arc<str>, UploadId);
 
 impl Store {
     /// Fails if the room has [`UPLOADS_OPEN_MAX`] already.
-    pub async fn begin_upload(
+    pub async fn begin_upload<Id: AsRef<str>>(
         &self,
         key: &DataKey,
-        draft: FileDraft,
+        draft: FileDraft<Id>,
         now_ms: i64,
     ) -> Result<UploadId, Error> {
         draft.check()?;
         let id = UploadId(random_key()?.into());
-        let args = (key.clone(), draft, id.clone(), now_ms);
+        let draft = FileDraft::<Arc<str>> {
+            id: draft.id.as_ref().into(),
+            name: draft.name,
+            mime_type: draft.mime_type,
+        };
+        let args = (key.clone(), draft, id.clone(), (now_ms, self.inner.objects.is_some()));
         self.transact("begin_upload", Touched::nothing(), args, |tx, args| {
             Box::pin(async move {
-                let (key, draft, id, now_ms) = args;
+                let (key, draft, id, (now_ms, in_objects)) = args;
                 lock_data_alone(tx, key).await?;
                 if count_uploads(tx, key).await? >= UPLOADS_OPEN_MAX {
                     return Err(too_many_uploads().into());
@@ -131,55 +130,19 @@ impl Store {
                     .bind(key.project.as_str())
                     .bind(&*key.key)
                     .bind(id.as_str())
-                    .bind(draft.id.as_str())
+                    .bind(&*draft.id)
                     .bind(draft.name.as_str())
                     .bind(draft.mime_type.as_str())
                     .bind(*now_ms)
                     .execute(c)
                     .await
                     .map(drop))
-                .map_err(on("storage_upload"))
+                .map_err(on("storage_upload"))?;
+                if *in_objects { mark_objects(tx, key, id).await } else { Ok(()) }
             })
         })
         .await?;
         Ok(id)
-    }
-
-    /// Stores a part, in the place of one with the same number. False if there is no such upload;
-    /// fails if all parts together would be over `bytes_max`.
-    pub async fn put_upload_part(
-        &self,
-        key: &DataKey,
-        file: &FileId,
-        upload: &UploadId,
-        part: Part,
-        bytes_max: i64,
-    ) -> Result<bool, Error> {
-        if !(1..=UPLOAD_PARTS_MAX).contains(&part.number) {
-            let problem = format!("must be 1 to {UPLOAD_PARTS_MAX}, got {}", part.number);
-            return Err(Error::invalid("partNumber", problem));
-        }
-        check_text("etag", &part.etag)?;
-        if part.etag.len() > ETAG_BYTES_MAX {
-            return Err(Error::invalid("etag", "is too long"));
-        }
-        let args = ((key.clone(), file.clone(), upload.clone()), part, bytes_max);
-        self.transact("put_upload_part", Touched::nothing(), args, |tx, args| {
-            Box::pin(async move {
-                let (target, part, bytes_max) = args;
-                if lock_upload(tx, target).await?.is_none() {
-                    return Ok(false);
-                }
-                let size = i64::try_from(part.bytes.len()).map_err(Error::internal)?;
-                let others = other_parts_bytes(tx, target, part.number).await?;
-                if others.saturating_add(size) > *bytes_max {
-                    return Err(parts_too_large(*bytes_max).into());
-                }
-                put_part(tx, target, part).await?;
-                Ok(true)
-            })
-        })
-        .await
     }
 
     /// Makes the file of exactly the parts that are named. May be called again.
@@ -188,16 +151,26 @@ impl Store {
         key: &DataKey,
         file: &FileId,
         upload: &UploadId,
-        parts: Vec<PartReceipt>,
-        expected_bytes: Option<i64>,
+        parts: Parts,
         now_ms: i64,
-    ) -> Result<Completed, Error> {
-        let target = (key.clone(), file.clone(), upload.clone());
-        let args = (target, parts, expected_bytes, now_ms);
+    ) -> Result<Completed<StorageFile>, Error> {
+        let kind = InStorage { referenced: false };
+        self.complete_file((key, file, upload), parts, kind, now_ms).await
+    }
+
+    /// As [`Store::complete_upload`], for a file of any kind.
+    pub(super) async fn complete_file<K: FileKind>(
+        &self,
+        (key, id, upload): (&DataKey, &K::Id, &UploadId),
+        parts: Parts,
+        kind: K,
+        now_ms: i64,
+    ) -> Result<Completed<StoredFile<K::Id, K>>, Error> {
+        let args = (target(key, id, upload), id.clone(), parts, kind, now_ms);
         self.transact("complete_upload", Touched::nothing(), args, |tx, args| {
             Box::pin(async move {
-                let (target, parts, expected_bytes, now_ms) = args;
-                complete(tx, target, parts, *expected_bytes, *now_ms).await
+                let (target, id, parts, kind, now_ms) = args;
+                complete(tx, target, (id, kind), parts, *now_ms).await
             })
         })
         .await
@@ -207,10 +180,10 @@ impl Store {
     pub async fn abort_upload(
         &self,
         key: &DataKey,
-        file: &FileId,
+        file: &impl AsRef<str>,
         upload: &UploadId,
     ) -> Result<bool, Error> {
-        let target = (key.clone(), file.clone(), upload.clone());
+        let target = target(key, file, upload);
         self.transact("abort_upload", Touched::nothing(), target, |tx, target| {
             Box::pin(async move {
                 let found = delete_upload(tx, target).await?;
@@ -224,8 +197,12 @@ impl Store {
     }
 }
 
+pub(super) fn target(key: &DataKey, file: &impl AsRef<str>, upload: &UploadId) -> Target {
+    (key.clone(), file.as_ref().into(), upload.clone())
+}
+
 /// The upload, which nobody else changes until the end of the transaction.
-async fn lock_upload(
+pub(super) async fn lock_upload(
     tx: &mut Tx,
     (key, file, upload): &Target,
 ) -> Result<Option<UploadRow>, Fault> {
@@ -234,7 +211,7 @@ async fn lock_upload(
         .bind(key.project.as_str())
         .bind(&*key.key)
         .bind(upload.as_str())
-        .bind(file.as_str())
+        .bind(&**file)
         .fetch_optional(c)
         .await)
     .map_err(on("storage_upload"))
@@ -245,7 +222,7 @@ async fn delete_upload(tx: &mut Tx, (key, file, upload): &Target) -> Result<bool
         .bind(key.project.as_str())
         .bind(&*key.key)
         .bind(upload.as_str())
-        .bind(file.as_str())
+        .bind(&**file)
         .execute(c)
         .await
         .map(|done| done.rows_affected() > 0))
@@ -272,86 +249,39 @@ fn too_many_uploads() -> Error {
         .suggest("Please complete or abort some of them. Those older than a day are dropped.")
 }
 
-fn parts_too_large(bytes_max: i64) -> Error {
-    Error::too_large(format!("The parts of a file must be at most {bytes_max} bytes together."))
-}
-
-/// What the upload has besides this part.
-async fn other_parts_bytes(tx: &mut Tx, target: &Target, number: i64) -> Result<i64, Fault> {
-    let (key, _, upload) = target;
-    let (bytes,): (i64,) = on_tx!(tx.read(), |c| sqlx::query_as(SUM_OTHER_PARTS)
-        .bind(key.project.as_str())
-        .bind(upload.as_str())
-        .bind(number)
-        .fetch_one(c)
-        .await)
-    .map_err(on("content_part"))?;
-    Ok(bytes)
-}
-
-async fn put_part(tx: &mut Tx, target: &Target, part: &Part) -> Result<(), Fault> {
-    let (key, _, upload) = target;
-    let size = i64::try_from(part.bytes.len()).map_err(Error::internal)?;
-    delete_part(tx, target, part.number).await?;
-    insert_chunks(tx, &key.project, upload.as_str(), part.number, &part.bytes).await?;
-    on_tx!(tx.write(), |c| sqlx::query(INSERT_PART)
-        .bind(key.project.as_str())
-        .bind(upload.as_str())
-        .bind(part.number)
-        .bind(part.etag.as_str())
-        .bind(size)
-        .execute(c)
-        .await
-        .map(drop))
-    .map_err(on("content_part"))
-}
-
-async fn delete_part(tx: &mut Tx, (key, _, upload): &Target, number: i64) -> Result<(), Fault> {
-    for (table, text) in [("content_part", DELETE_PART), ("content_chunk", DELETE_CHUNKS)] {
-        on_tx!(tx.write(), |c| sqlx::query(text)
-            .bind(key.project.as_str())
-            .bind(upload.as_str())
-            .bind(number)
-            .execute(c)
-            .await
-            .map(drop))
-        .map_err(on(table))?;
-    }
-    Ok(())
-}
-
-async fn complete(
+async fn complete<K: FileKind>(
     tx: &mut Tx,
     target: &Target,
-    named: &[PartReceipt],
-    expected_bytes: Option<i64>,
+    (id, kind): (&K::Id, &K),
+    named: &Parts,
     now_ms: i64,
-) -> Result<Completed, Fault> {
-    let (key, id, upload) = target;
+) -> Result<Completed<StoredFile<K::Id, K>>, Fault> {
+    let (key, _, upload) = target;
     // A file of a room that is gone would be missed by the sweep.
     lock_data(tx, key).await?;
     let Some(row) = lock_upload(tx, target).await? else {
-        let file = find_in(tx, key, id).await?.filter(|file| *file.content == *upload.as_str());
+        let file = K::find(tx, key, id).await?;
+        let file = file.filter(|file| *file.content == *upload.as_str());
         return Ok(file.map_or(Completed::NotFound, Completed::Done));
     };
-    let stored: Vec<(i64, String, i64)> = on_tx!(tx.read(), |c| sqlx::query_as(SELECT_PARTS)
+    let stored: Vec<PartRow> = on_tx!(tx.read(), |c| sqlx::query_as(SELECT_PARTS)
         .bind(key.project.as_str())
         .bind(upload.as_str())
         .fetch_all(c)
         .await)
     .map_err(on("content_part"))?;
-    let Some(parts) = choose(&stored, named) else { return Ok(Completed::WrongParts) };
-    let size_bytes = parts.iter().map(|(_, size)| size).sum();
-    if expected_bytes.is_some_and(|expected| expected != size_bytes) {
+    let Some(parts) = choose(&stored, &named.receipts) else { return Ok(Completed::WrongParts) };
+    let size_bytes = parts.iter().map(|part| part.size_bytes()).sum();
+    if named.bytes.is_some_and(|expected| expected != size_bytes) {
         return Ok(Completed::WrongSize { got_bytes: size_bytes });
     }
-    let file = StorageFile {
+    let file = StoredFile {
         id: id.clone(),
         name: row.name,
         size_bytes,
         mime_type: row.mime_type,
         created_at_ms: now_ms,
-        referenced: false,
+        kind: kind.clone(),
         room: key.clone(),
         content: Arc::clone(&upload.0),
         parts,
@@ -360,26 +290,33 @@ async fn complete(
 }
 
 /// The parts that are named, which must be in order and as they were stored.
-fn choose(stored: &[(i64, String, i64)], named: &[PartReceipt]) -> Option<Vec<(i64, i64)>> {
+fn choose(stored: &[PartRow], named: &[PartReceipt]) -> Option<Vec<StoredPart>> {
     let ascending = named.is_sorted_by(|one, next| one.number < next.number);
     if named.is_empty() || !ascending {
         return None;
     }
     let find = |receipt: &PartReceipt| {
         let at = stored.binary_search_by_key(&receipt.number, |(number, ..)| *number).ok()?;
-        let (number, etag, size) = stored.get(at)?;
-        (*etag == receipt.etag).then_some((*number, *size))
+        let (number, etag, size, object) = stored.get(at)?;
+        (*etag == receipt.etag).then_some(match object {
+            None => StoredPart::Chunks(*number, *size),
+            Some(object) => StoredPart::Object(*number, *size, *object),
+        })
     };
     named.iter().map(find).collect()
 }
 
-async fn finish(tx: &mut Tx, target: &Target, file: StorageFile) -> Result<StorageFile, Fault> {
-    let (key, id, upload) = target;
+async fn finish<K: FileKind>(
+    tx: &mut Tx,
+    target: &Target,
+    file: StoredFile<K::Id, K>,
+) -> Result<StoredFile<K::Id, K>, Fault> {
+    let (key, _, upload) = target;
     delete_upload(tx, target).await?;
-    if insert_row(tx, &file).await? {
+    if K::insert(tx, &file).await? {
         return Ok(file);
     }
     // Another upload of the same file was quicker; its content is as good.
     drop_content(tx, &key.project, upload.as_str()).await?;
-    there(tx, key, id).await
+    there(tx, key, &file.id).await
 }
