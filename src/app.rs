@@ -1,39 +1,24 @@
 //! The server put together: `main`, tests and benches all start it here.
 
+mod services;
+
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use self::services::Parts;
 use crate::auth::credentials::Authenticator;
 use crate::config::Limits;
 use crate::domain::ctx::Clock;
-use crate::domain::cursor::CursorKey;
-use crate::domain::file_url::FileUrlKey;
 use crate::error::Error;
 use crate::jobs::{health, sweep};
+use crate::pages::{Networks, Pages};
 use crate::room::registry::Rooms;
-use crate::service::auth::AuthHandlers;
-use crate::service::contents::Contents;
-use crate::service::feed::FeedHandlers;
-use crate::service::realtime::RealtimeHandlers;
-use crate::service::room::RoomHandlers;
-use crate::service::schema::SchemaHandlers;
-use crate::service::storage::StorageHandlers;
-use crate::service::version::VersionHandlers;
-use crate::service::yjs::YjsHandlers;
 use crate::store::Store;
 use crate::wire::admin::{self, Probes};
 use crate::wire::front::{Front, FrontParts};
-use crate::wire::grpc::{GrpcLimits, Services};
 use crate::wire::metrics::Metrics;
-use crate::wire::services;
-use crate::wire::table::Table;
 use crate::wire::websocket::WebSockets;
-
-/// The secret under which cursors are sealed.
-const CURSOR_SECRET: &str = "cursor";
-/// The secret with which addresses of files are signed.
-const FILE_URL_SECRET: &str = "file_url";
 
 /// What a server is made of, opened by whoever starts it.
 pub struct Deps {
@@ -45,6 +30,8 @@ pub struct Deps {
     pub shutdown: CancellationToken,
     /// Whether callers reach the listener over TLS.
     pub serves_tls: bool,
+    /// Where pages that people link to may be fetched from.
+    pub page_networks: Networks,
 }
 
 /// A server that is ready to listen.
@@ -56,30 +43,17 @@ pub struct App {
 
 /// Makes the service that a listener serves. `stop` ends the work that it does in the background.
 pub async fn build(deps: Deps, stop: CancellationToken) -> Result<App, Error> {
-    let Deps { store, authenticator, clock, limits, shutdown, serves_tls } = deps;
-    let cursors = CursorKey::new(store.deployment_secret(CURSOR_SECRET).await?);
-    let mut table = Table::default();
-    let mut grpc = Services::new(GrpcLimits { message_bytes_max: limits.request_body_bytes_max });
-
+    let Deps { store, authenticator, clock, limits, shutdown, serves_tls, page_networks } = deps;
     let rooms = Rooms::new(store.clone(), clock.clone(), limits.clone());
-    let handlers = RoomHandlers::new(store.clone(), cursors, rooms.clone());
-    services::add_roomd_v1_room_service(&mut table, &mut grpc, Arc::new(handlers));
-    let auth = AuthHandlers::new(store.clone(), authenticator.clone());
-    services::add_roomd_v1_auth_service(&mut table, &mut grpc, Arc::new(auth));
-    let contents = Contents { store: store.clone(), rooms: rooms.clone() };
-    let urls = FileUrlKey::new(store.deployment_secret(FILE_URL_SECRET).await?);
-    let storage = StorageHandlers::new(contents.clone(), urls);
-    services::add_roomd_v1_storage_service(&mut table, &mut grpc, Arc::new(storage));
-    let yjs = YjsHandlers::new(contents.clone());
-    services::add_roomd_v1_yjs_service(&mut table, &mut grpc, Arc::new(yjs));
-    let versions = VersionHandlers::new(contents.clone());
-    services::add_roomd_v1_version_service(&mut table, &mut grpc, Arc::new(versions));
-    let feeds = FeedHandlers::new(contents.clone());
-    services::add_roomd_v1_feed_service(&mut table, &mut grpc, Arc::new(feeds));
-    let schemas = SchemaHandlers::new(contents);
-    services::add_roomd_v1_schema_service(&mut table, &mut grpc, Arc::new(schemas));
-    let realtime = RealtimeHandlers::new(rooms.clone(), &limits);
-    services::add_roomd_v1_realtime_service(&mut table, &mut grpc, Arc::new(realtime));
+    let pages = Pages::new(page_networks);
+    let parts = Parts {
+        store: &store,
+        authenticator: &authenticator,
+        limits: &limits,
+        rooms: &rooms,
+        pages: &pages,
+    };
+    let (table, grpc) = services::add_all(parts).await?;
 
     let metrics = Metrics::default();
     let admin = admin::router(probes(&store, &metrics));

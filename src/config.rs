@@ -14,6 +14,9 @@ pub use self::limits::Limits;
 pub use self::load::{ConfigError, Environment, Loaded, Origin, Source, load};
 pub use self::value::{DatabaseUrl, ListenAddress, LogFormat, SigningAlgorithm};
 
+use crate::objects::ObjectsPlace;
+use crate::pages::Networks;
+
 pub const PORT_DEFAULT: u16 = 1153;
 /// The name of the SQLite database in the data folder.
 pub const DATABASE_FILE: &str = "roomd.db";
@@ -33,11 +36,14 @@ pub struct Config {
     pub group_commit_max: usize,
     pub room_cache_bytes_max: u64,
     pub token_ttl_seconds: u64,
+    /// Absent for the database.
+    pub file_store: Option<ObjectsPlace>,
     pub signing_algorithm: SigningAlgorithm,
     pub signing_key_max_age_days: u64,
     pub log_format: LogFormat,
     pub log_filter: String,
     pub otlp_endpoint: Option<String>,
+    pub page_networks: Networks,
     pub limits: Limits,
     /// Whether `sk_localdev` and `pk_localdev` open the default project. Only `roomd dev` sets it;
     /// no option does, so that no mistake in a configuration opens a production server.
@@ -59,11 +65,13 @@ impl Default for Config {
             group_commit_max: 256,
             room_cache_bytes_max: 64 << 20,
             token_ttl_seconds: 3_600,
+            file_store: None,
             signing_algorithm: SigningAlgorithm::Es256,
             signing_key_max_age_days: 30,
             log_format: LogFormat::Auto,
             log_filter: "info".to_owned(),
             otlp_endpoint: None,
+            page_networks: Networks::default(),
             limits: Limits::PRODUCTION,
             takes_well_known_keys: false,
         }

@@ -7,6 +7,8 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod jobs;
+pub mod objects;
+pub mod pages;
 pub mod proto;
 pub mod room;
 pub mod service;

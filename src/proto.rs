@@ -1,10 +1,15 @@
 //! The messages, gRPC services and handler traits that `build.rs` makes out of `proto/`, and the
 //! conversions between messages and domain values.
 
+pub mod comment;
 pub mod feed;
+pub mod group;
+pub mod livechat;
+pub mod notification;
 pub mod reply;
 pub mod room;
 pub mod stream;
+pub mod thread;
 pub mod value;
 
 pub use generated::{google, roomd};

@@ -7,6 +7,18 @@
 //! here, cases in `tests/it/store_*.rs`, which run on both databases.
 
 mod api_key;
+mod attachment;
+mod attachment_take;
+mod comment;
+mod comment_change;
+mod comment_group;
+mod comment_message;
+mod comment_reaction;
+mod comment_row;
+mod comment_search;
+mod comment_search_find;
+mod comment_write;
+mod content;
 mod db;
 mod deployment_secret;
 mod document;
@@ -16,9 +28,18 @@ mod fault;
 mod feed;
 mod feed_message;
 mod garbage;
+mod garbage_object;
+mod group;
+mod inbox;
+mod inbox_changes;
+mod inbox_trigger;
+mod inbox_write;
+mod notification_setting;
+mod notify;
 mod open;
 mod options;
 mod project;
+mod quiet_polls;
 mod room;
 mod room_cache;
 mod room_data;
@@ -28,13 +49,26 @@ mod room_list;
 mod room_patch;
 mod room_query;
 mod room_row;
+mod room_subscription;
 mod schema;
 mod signing_key;
-mod storage_content;
+mod stamps;
 mod storage_file;
-mod storage_upload;
+mod stored_file;
+mod thread;
+mod thread_change;
+mod thread_changes;
+mod thread_delete;
+mod thread_list;
+mod thread_metadata;
+mod thread_row;
+mod thread_subscription;
 mod transact;
 mod turns;
+mod upload;
+mod upload_part;
+mod user_access;
+mod user_threads;
 mod values;
 mod version;
 mod writer;
@@ -47,25 +81,42 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 pub use api_key::{ApiKey, ApiKeyKind};
+pub use attachment::{Attached, StoredAttachment};
+pub use comment_message::MessagePage;
+pub use comment_search_find::{FoundComment, SearchScope, SearchedComment};
+pub use comment_write::{CommentScope, ThreadView};
+pub use content::CONTENT_CHUNK_BYTES;
 pub use document::{DocumentId, DocumentUpdate, SUBDOCUMENT_GUID_BYTES_MAX, StoredDocument};
 pub use feed_message::FeedMessageOutcome;
+pub use group::GroupChange;
+pub use inbox::{InboxEntry, UnreadCount};
+pub use inbox_changes::Changes;
+pub use inbox_trigger::{CustomNotice, NoticePlace, TextMention};
 pub use options::{DatabaseOptions, GROUP_COMMIT_MAX, ROOM_CACHE_BYTES_MAX, Target};
 pub use project::Project;
+pub use quiet_polls::{Poll, PollTicket};
 pub use room::{Inserted, Moved, Renamed};
 pub use room_data::{DataKey, RoomContents, RoomData, RoomKey};
+pub use room_subscription::RoomSubscriptionEntry;
 pub use schema::{Schema, SchemaDeleted, SchemaId, SchemaUpdated};
 pub use signing_key::{SigningAlgorithm, SigningKey};
-pub use storage_content::CONTENT_CHUNK_BYTES;
-pub use storage_file::{FileDraft, FileId, StorageFile};
-pub use storage_upload::{
-    Completed, Part, PartReceipt, UPLOAD_PARTS_MAX, UPLOADS_OPEN_MAX, UploadId,
-};
+pub use stamps::Stamp;
+pub use storage_file::{FileId, InStorage, StorageFile};
+pub use stored_file::{FileDraft, StoredFile};
+pub use thread_subscription::SubscriptionChange;
+pub use upload::{Completed, PartReceipt, Parts, UPLOAD_PARTS_MAX, UPLOADS_OPEN_MAX, UploadId};
+pub use upload_part::Part;
+pub use user_threads::FollowedThread;
 pub use version::{Version, VersionCursor, VersionId, VersionKind};
 
 use crate::error::Error;
+use crate::objects::Objects;
 use db::{Db, on_db};
+use quiet_polls::QuietPolls;
 use room_cache::RoomCache;
+use stamps::Stamps;
 use turns::{Lane, Turns};
+use user_access::LastTokens;
 use writer::Writer;
 
 /// A ping that takes longer than this means "not ready".
@@ -86,8 +137,13 @@ struct Inner {
     writer: Option<Writer>,
     cache: Arc<RoomCache>,
     turns: Arc<Turns>,
+    stamps: Stamps,
+    last_tokens: LastTokens,
+    quiet_polls: QuietPolls,
     /// PostgreSQL's transactions, which outlive callers that go away.
     tasks: TaskTracker,
+    /// Where the bytes of new files go, if not into the database.
+    objects: Option<Objects>,
     /// Longer than any statement may take: only a connection that died silently gets there.
     call_timeout: Duration,
 }

@@ -68,7 +68,7 @@ enum Action {
 }
 
 pub async fn run(config: &Config, args: KeysArgs) -> Result<u8, Failure> {
-    let store = open_store(config).await?;
+    let store = open_store(config, None).await?;
     let done = act(config, &store, args.action).await;
     store.close().await;
     print(&done?);

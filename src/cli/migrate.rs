@@ -17,7 +17,7 @@ pub struct MigrateArgs {
 }
 
 pub async fn run(config: &Config) -> Result<u8, Failure> {
-    let store = open_store(config).await?;
+    let store = open_store(config, None).await?;
     store.close().await;
     print(&format!("The schema is up to date: {}\n", config.database_shown()));
     Ok(0)

@@ -11,6 +11,7 @@ use crate::auth::tokens::{TokenOptions, Tokens};
 use crate::config::{self, Config};
 use crate::domain::ids::ProjectId;
 use crate::error::Error;
+use crate::objects::Objects;
 use crate::store::{DatabaseOptions, Store, Target};
 
 const DAY_MS: i64 = 86_400_000;
@@ -37,7 +38,16 @@ impl ProjectArg {
     }
 }
 
-pub async fn open_store(config: &Config) -> Result<Store, Error> {
+/// Where files lie beside the database, if they do; fails unless it can be written and read.
+pub async fn open_objects(config: &Config) -> Result<Option<Objects>, Error> {
+    let Some(place) = &config.file_store else { return Ok(None) };
+    let objects = Objects::open(place)?;
+    objects.check().await?;
+    Ok(Some(objects))
+}
+
+/// What has nothing to do with files needs no objects.
+pub async fn open_store(config: &Config, objects: Option<Objects>) -> Result<Store, Error> {
     let target = match (&config.database_url, config.sqlite_path()) {
         (_, Some(path)) => Target::Sqlite { path },
         (Some(url), None) => Target::Postgres { url: url.expose().to_owned() },
@@ -48,6 +58,7 @@ pub async fn open_store(config: &Config) -> Result<Store, Error> {
         acquire_timeout: Duration::from_millis(config.database_timeout_ms),
         group_commit_max: config.group_commit_max,
         cache_bytes_max: config.room_cache_bytes_max,
+        objects,
         ..DatabaseOptions::new(target)
     };
     Store::open(options).await

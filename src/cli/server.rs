@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::parts::{open_authenticator, open_signing_keys, open_store};
+use super::parts::{open_authenticator, open_objects, open_signing_keys, open_store};
 use super::{Signal, Signals};
 use crate::app::{self, App, Deps};
 use crate::auth::api_key::{self, NewKeys, PROJECT_DEFAULT};
@@ -49,7 +49,7 @@ impl Server {
         let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
         let (listener, address) = bind(config).await?;
         let randomness = tokio::task::spawn_blocking(warm_randomness_up);
-        let store = open_store(config).await?;
+        let store = open_store(config, open_objects(config).await?).await?;
         let clock = Clock::system();
         let (stop, shutdown) = (CancellationToken::new(), CancellationToken::new());
         let ends = Ends { stop: stop.clone(), shutdown: shutdown.clone() };
@@ -156,7 +156,8 @@ async fn build(
     let limits = config.limits.clone();
     let Ends { stop, shutdown } = ends;
     let (store, clock_of_keys) = (store.clone(), clock.clone());
-    let deps = Deps { store, authenticator, clock, limits, shutdown, serves_tls };
+    let page_networks = config.page_networks.clone();
+    let deps = Deps { store, authenticator, clock, limits, shutdown, serves_tls, page_networks };
     let app = app::build(deps, stop.clone()).await?;
     tokio::spawn(keys.maintain_until(clock_of_keys, stop));
     Ok(app)

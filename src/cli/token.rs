@@ -57,7 +57,7 @@ Tokens of `roomd dev` need its database: add --data-dir .roomd";
 
 pub async fn run(config: &Config, args: TokenArgs) -> Result<u8, Failure> {
     let user = args.user().map_err(|error| Failure::Usage(error.to_string()))?;
-    let store = open_store(config).await?;
+    let store = open_store(config, None).await?;
     let token = issue(config, &store, args, user).await;
     store.close().await;
     print(&format!("{}\n", token?));

@@ -188,6 +188,18 @@ pub static OPTIONS: &[OptionSpec] = &[
         room_cache_bytes_max,
         "Memory for rooms that were read lately. 0 turns the cache off"
     ),
+    OptionSpec {
+        name: "file_store",
+        unit: "database, file:///path or s3://bucket/prefix",
+        group: DATA,
+        reach: Reach::Server,
+        help: "Where the bytes of new attachments and Storage files are kept. A folder is created when \
+               it is missing. For a bucket the AWS_* variables give region, credentials and, for other \
+               servers that speak S3, AWS_ENDPOINT",
+        borrowed_env: &[],
+        set: |config, raw| value::file_store(raw).map(|place| config.file_store = place),
+        show: |config| value::shown_file_store(config.file_store.as_ref()),
+    },
     number!(
         "token_ttl_seconds",
         "seconds",
@@ -247,6 +259,17 @@ pub static OPTIONS: &[OptionSpec] = &[
         borrowed_env: &["OTEL_EXPORTER_OTLP_ENDPOINT"],
         set: |config, raw| value::http_url(raw).map(|url| config.otlp_endpoint = Some(url)),
         show: |config| config.otlp_endpoint.as_deref().map(value::redact_url).unwrap_or_default(),
+    },
+    OptionSpec {
+        name: "page_networks",
+        unit: "networks",
+        group: SERVER,
+        reach: Reach::Server,
+        help: "Networks in which pages that people link to may be fetched although they are not \
+               public, on any port: such as 10.0.0.0/8,fd00::/8. Others are never asked",
+        borrowed_env: &[],
+        set: |config, raw| raw.parse().map(|networks| config.page_networks = networks),
+        show: |config| config.page_networks.to_string(),
     },
     limit!(connections_max, "connections", 1..=1_000_000, "Connections that are open at once"),
     limit!(

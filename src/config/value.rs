@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::objects::ObjectsPlace;
+
 /// Where to listen: a host name or address, and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddress {
@@ -51,6 +53,17 @@ impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
     }
+}
+
+const IN_DATABASE: &str = "database";
+
+/// Where files lie; nothing stands for the database.
+pub fn file_store(raw: &str) -> Result<Option<ObjectsPlace>, String> {
+    if raw == IN_DATABASE { Ok(None) } else { raw.parse().map(Some) }
+}
+
+pub fn shown_file_store(place: Option<&ObjectsPlace>) -> String {
+    place.map_or_else(|| IN_DATABASE.to_owned(), ObjectsPlace::to_string)
 }
 
 /// Where the records are. It can hold a password, so nothing prints it but [`Self::expose`].

@@ -12,6 +12,8 @@ use crate::store::Store;
 const INTERVAL: Duration = Duration::from_secs(30);
 /// Rows deleted in one transaction: the writes of others wait no longer than that takes.
 const ROWS_MAX: u32 = 100;
+/// Contents whose objects are deleted before the next are looked for.
+const CONTENTS_MAX: u32 = 100;
 /// How long a client may take to put a file into storage, and to complete an upload.
 const STALE_AFTER_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -32,5 +34,6 @@ async fn sweep_all(store: &Store, clock: &Clock, stop: &CancellationToken) -> Re
     let before_ms = clock.now_ms().saturating_sub(STALE_AFTER_MS);
     while !stop.is_cancelled() && store.sweep_stale_files(before_ms, ROWS_MAX).await? > 0 {}
     while !stop.is_cancelled() && store.sweep_garbage(ROWS_MAX).await? > 0 {}
+    while !stop.is_cancelled() && store.sweep_objects(clock.now_ms(), CONTENTS_MAX).await? > 0 {}
     Ok(())
 }

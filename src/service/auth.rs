@@ -11,7 +11,7 @@ use crate::domain::ctx::{Actor, Ctx, ProjectGrant, User, UserRights, room_not_fo
 use crate::domain::ids::{OrganizationId, ProjectId, RoomId, UserId};
 use crate::domain::permissions::{AccessPatterns, Level, Matrix, Resource};
 use crate::domain::room::Room;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, chain};
 use crate::proto::handlers::roomd_v1_auth_service::AuthService;
 use crate::proto::room::{organization, strings};
 use crate::proto::roomd::v1;
@@ -26,6 +26,20 @@ pub struct AuthHandlers {
 impl AuthHandlers {
     pub fn new(store: Store, authenticator: Authenticator) -> Self {
         Self { store, authenticator }
+    }
+
+    /// Issues a token to somebody who is to be told of what it lets them read.
+    async fn issue_and_record(
+        &self,
+        ctx: &Ctx,
+        project: &ProjectId,
+        user: User,
+    ) -> Result<String, Error> {
+        // A token is worth more than knowing of it: what is not recorded is what was known before.
+        if let Err(error) = self.store.record_access(project, &user).await {
+            tracing::warn!(error = %chain(&error), "failed to record what a token gives");
+        }
+        self.issue(ctx, project, user)
     }
 
     fn issue(&self, ctx: &Ctx, project: &ProjectId, user: User) -> Result<String, Error> {
@@ -120,7 +134,7 @@ impl AuthService for AuthHandlers {
             organization_id: organization_or_default(&request.organization_id, &request.tenant_id)?,
             rights: UserRights::Patterns(AccessPatterns::parse("permissions", permissions)?),
         };
-        let token = self.issue(ctx, grant.project(), user)?;
+        let token = self.issue_and_record(ctx, grant.project(), user).await?;
         Ok(v1::AuthorizeUserResponse { token })
     }
 
@@ -136,7 +150,7 @@ impl AuthService for AuthHandlers {
             organization_id: organization_or_default(&request.organization_id, &request.tenant_id)?,
             rights: UserRights::Identity { group_ids: request.group_ids },
         };
-        let token = self.issue(ctx, grant.project(), user)?;
+        let token = self.issue_and_record(ctx, grant.project(), user).await?;
         Ok(v1::IdentifyUserResponse { token })
     }
 

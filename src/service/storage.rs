@@ -4,7 +4,6 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::{Value, json};
 
 use crate::domain::ctx::Ctx;
-use crate::domain::file_url::FileUrlKey;
 use crate::domain::permissions::Level;
 use crate::error::Error;
 use crate::proto::handlers::roomd_v1_storage_service::StorageService;
@@ -13,18 +12,19 @@ use crate::proto::value;
 use crate::room::requests::StorageFormat;
 use crate::room::storage::patch::PatchOp;
 use crate::service::contents::{Audience, Contents, JSON, JSON_LINES, body};
+use crate::service::files::Files;
 
 /// The `type` of a client's message that holds operations.
 const UPDATE_STORAGE: i64 = 201;
 
 pub struct StorageHandlers {
     pub(super) contents: Contents,
-    pub(super) urls: FileUrlKey,
+    pub(super) files: Files,
 }
 
 impl StorageHandlers {
-    pub fn new(contents: Contents, urls: FileUrlKey) -> Self {
-        Self { contents, urls }
+    pub fn new(files: Files) -> Self {
+        Self { contents: files.contents.clone(), files }
     }
 }
 

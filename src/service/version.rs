@@ -1,14 +1,13 @@
 //! VersionService.
 
 use bytes::{Bytes, BytesMut};
-use prost_types::Timestamp;
 
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::ids::UserId;
 use crate::domain::permissions::Level;
 use crate::error::Error;
 use crate::proto::handlers::roomd_v1_version_service::VersionService;
-use crate::proto::room::timestamp;
+use crate::proto::room::{millis, timestamp};
 use crate::proto::roomd::v1;
 use crate::service::contents::{Audience, BYTES, Contents, JSON_LINES, Opened, body};
 use crate::store::{DataKey, DocumentId, Version, VersionCursor, VersionId, VersionKind};
@@ -199,8 +198,4 @@ fn read_id(raw: &str) -> Result<VersionId, Error> {
 
 fn version_not_found() -> Error {
     Error::not_found("VERSION_NOT_FOUND", "Version not found.")
-}
-
-fn millis(at: &Timestamp) -> i64 {
-    at.seconds.saturating_mul(1000).saturating_add(i64::from(at.nanos / 1_000_000))
 }

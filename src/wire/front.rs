@@ -28,7 +28,9 @@ use super::metrics::{Metrics, Protocol};
 use super::routes::{Match, Routes};
 use super::table::{Method, MethodSpec, Table};
 use super::websocket::{self, WebSockets};
-use super::{call, connect, connect_stream, grpc_front, origin, request_id, rest, trace, twirp};
+use super::{
+    call, connect, connect_stream, grpc_front, origin, request_id, rest, rocket_chat, trace, twirp,
+};
 use crate::auth::credentials::{Authenticator, SessionCredential};
 use crate::config::Limits;
 use crate::domain::ctx::{Actor, Caller, Clock, Ctx, missing_credential};
@@ -293,13 +295,8 @@ impl Exchange<'_> {
     ) -> Result<Ctx, Error> {
         let parts = &self.state.parts;
         // Health, reflection and what does not exist are tonic's own to answer.
-        let caller = if spec.is_none_or(|spec| spec.open) {
-            None
-        } else {
-            let bearer = bearer(&self.head.headers)?;
-            let caller = parts.authenticator.authenticate(bearer, parts.clock.now_ms()).await?;
-            Some(caller.ok_or_else(missing_credential)?)
-        };
+        let caller =
+            if spec.is_none_or(|spec| spec.open) { None } else { Some(self.caller().await?) };
         Ok(Ctx {
             caller,
             request_id: self.request_id.clone(),
@@ -310,6 +307,20 @@ impl Exchange<'_> {
                 .and_then(|_| origin::of(self.head, parts.serves_tls)),
             expires_at_ms: None,
         })
+    }
+
+    async fn caller(&self) -> Result<Caller, Error> {
+        let (parts, headers) = (&self.state.parts, &self.head.headers);
+        let (authenticator, now_ms) = (&parts.authenticator, parts.clock.now_ms());
+        if rocket_chat::is_spoken(self.head) {
+            let token = rocket_chat::token(headers)?;
+            let caller = authenticator.authenticate(Some(token), now_ms).await?;
+            let caller = caller.ok_or_else(missing_credential)?;
+            rocket_chat::check_user(headers, &caller)?;
+            return Ok(caller);
+        }
+        let caller = authenticator.authenticate(bearer(headers)?, now_ms).await?;
+        caller.ok_or_else(missing_credential)
     }
 
     /// When the caller's token expires; a key does not.

@@ -3,21 +3,31 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::body::Body;
 
+/// Browsers show such files by a program of their own, which a sandbox would keep from running.
+const PDF: &str = "application/pdf";
+
+/// A content type that is not fixed is of a raw body, which may be a user's file: no browser may find
+/// a page in it, nor run what is in it as if it were ours.
 pub fn with(status: StatusCode, content_type: Cow<'static, str>, body: Bytes) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let value = match content_type {
         Cow::Borrowed("") => return response,
         Cow::Borrowed(text) => HeaderValue::from_static(text),
-        Cow::Owned(text) => match HeaderValue::try_from(text) {
-            Ok(value) => value,
-            Err(_) => HeaderValue::from_static("application/octet-stream"),
-        },
+        Cow::Owned(text) => {
+            let headers = response.headers_mut();
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            if text != PDF {
+                headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+            }
+            HeaderValue::try_from(text)
+                .unwrap_or(HeaderValue::from_static("application/octet-stream"))
+        }
     };
     response.headers_mut().insert(CONTENT_TYPE, value);
     response

@@ -10,6 +10,7 @@ use super::call;
 use super::front::{Answered, Exchange};
 use super::metrics::Protocol;
 use super::respond;
+use super::rocket_chat;
 use super::status;
 use super::table::{Answer, Input, Method, RestInput};
 use crate::error::{Code, Error};
@@ -31,10 +32,9 @@ pub(super) async fn call(
         None => run(exchange, route, content_type).await,
     };
     let answered = match outcome {
-        Ok(answer) => Answered {
-            response: respond::with(answer.status, answer.content_type, answer.body),
-            code: tonic::Code::Ok,
-        },
+        Ok(answer) => {
+            Answered { response: respond_with(answer, &exchange.request_id), code: tonic::Code::Ok }
+        }
         Err(error) => refuse(exchange, &error),
     };
     exchange.finish(Protocol::Rest, Some(route.method.as_ref()), answered.code);
@@ -64,10 +64,23 @@ async fn run(
     .await
 }
 
+fn respond_with(answer: Answer, request_id: &Arc<str>) -> Response<Body> {
+    let Answer { status, content_type, body, rest } = answer;
+    let mut response = respond::with(status, content_type, body);
+    if let Some(rest) = rest {
+        let first = std::mem::take(response.body_mut());
+        *response.body_mut() = rest.into_body(first, request_id.clone());
+    }
+    response
+}
+
 /// An error in the shape that Liveblocks' SDKs read.
 pub(super) fn refuse(exchange: &Exchange<'_>, error: &Error) -> Answered {
     call::log(error, &exchange.request_id);
-    let rendered = status::rest(error, &exchange.request_id);
+    let rendered = match rocket_chat::is_spoken(exchange.head) {
+        true => rocket_chat::error(error),
+        false => status::rest(error, &exchange.request_id),
+    };
     Answered {
         response: respond::json(rendered.status, rendered.body),
         code: status::statuses_of(error.code()).grpc,

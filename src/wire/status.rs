@@ -78,7 +78,7 @@ pub struct Rendered {
     pub body: Bytes,
 }
 
-fn rendered(status: u16, body: &Value) -> Rendered {
+pub(super) fn rendered(status: u16, body: &Value) -> Rendered {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Rendered { status, body: body.to_string().into() }
 }

@@ -16,6 +16,7 @@ use http::{Method as Verb, StatusCode};
 use prost::Message;
 
 use super::json::{self, JsonMessage, Profile, ReadJson, ReadOptions, WriteJson, Writer};
+use super::pages::{self, Paging, Rest};
 use super::params::{self, ParamMessage};
 use crate::domain::ctx::Ctx;
 use crate::error::{Code, Error};
@@ -52,11 +53,13 @@ pub enum Body<Req> {
 }
 
 /// What a REST reply is made of.
-pub enum Reply<Resp> {
+pub enum Reply<Req, Resp> {
     Empty,
     Whole,
     Field(fn(&Resp, &mut Writer)),
     Raw(fn(Resp) -> HttpBody),
+    /// All pages of a list.
+    Pages(Paging<Req, Resp>),
 }
 
 /// One way to reach a method over REST.
@@ -66,7 +69,7 @@ pub struct Rule<Req, Resp> {
     pub path: &'static str,
     pub success: u16,
     pub body: Body<Req>,
-    pub reply: Reply<Resp>,
+    pub reply: Reply<Req, Resp>,
 }
 
 /// A request as it came, for the method to decode.
@@ -91,6 +94,8 @@ pub struct Answer {
     pub status: StatusCode,
     pub content_type: Cow<'static, str>,
     pub body: Bytes,
+    /// What comes after `body`, in REST.
+    pub rest: Option<Rest>,
 }
 
 pub type Call = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>>;
@@ -118,7 +123,7 @@ impl Table {
         rules: Vec<Rule<Req, Resp>>,
         handler: F,
     ) where
-        Req: Message + JsonMessage + ReadJson + ParamMessage + 'static,
+        Req: Message + JsonMessage + ReadJson + ParamMessage + Clone + 'static,
         Resp: Message + WriteJson + Clone + 'static,
         R: Into<reply::Reply<Resp>> + 'static,
         F: Fn(Ctx, Req) -> Fut + Send + Sync + 'static,
@@ -127,7 +132,7 @@ impl Table {
         let method = Typed {
             spec,
             rules: rules.into(),
-            handler,
+            handler: Arc::new(handler),
             size: Arc::default(),
             types: PhantomData::<fn(Req, R) -> Resp>,
         };
@@ -163,7 +168,7 @@ impl Table {
 struct Typed<Req, Resp, R, F> {
     spec: &'static MethodSpec,
     rules: Arc<[Rule<Req, Resp>]>,
-    handler: F,
+    handler: Arc<F>,
     /// The size of the last JSON reply: the guess for the next one's buffer.
     size: Arc<AtomicUsize>,
     types: PhantomData<fn(Req, R) -> Resp>,
@@ -171,7 +176,7 @@ struct Typed<Req, Resp, R, F> {
 
 impl<Req, Resp, R, F, Fut> Method for Typed<Req, Resp, R, F>
 where
-    Req: Message + JsonMessage + ReadJson + ParamMessage + 'static,
+    Req: Message + JsonMessage + ReadJson + ParamMessage + Clone + 'static,
     Resp: Message + WriteJson + Clone + 'static,
     R: Into<reply::Reply<Resp>> + 'static,
     F: Fn(Ctx, Req) -> Fut + Send + Sync + 'static,
@@ -211,7 +216,16 @@ where
                 let Some(rule) = self.rules.get(index) else {
                     return Err(Error::internal("a route without a rule"));
                 };
-                let reply = (self.handler)(ctx, decode_rest(rule, &input)?);
+                let request = decode_rest(rule, &input)?;
+                if let Reply::Pages(paging) = rule.reply {
+                    let status = success(rule);
+                    let pages = pages::whole(paging, self.handler.clone(), ctx, request);
+                    return Ok(Box::pin(async move {
+                        let (body, rest) = pages.await?;
+                        Ok(Answer { rest, ..json_answer(status, body) })
+                    }));
+                }
+                let reply = (self.handler)(ctx, request);
                 let (rules, size) = (self.rules.clone(), self.size.clone());
                 let form = (index == 0).then_some(Form::Rest);
                 Ok(Box::pin(async move {
@@ -232,11 +246,12 @@ fn proto_answer<Resp: Message>(reply: &reply::Reply<Resp>) -> Answer {
         status: StatusCode::OK,
         content_type: Cow::Borrowed("application/protobuf"),
         body: reply.bytes(Some(Form::Proto), |message| message.encode_to_vec().into()),
+        rest: None,
     }
 }
 
 fn json_answer(status: StatusCode, body: Bytes) -> Answer {
-    Answer { status, content_type: Cow::Borrowed("application/json"), body }
+    Answer { status, content_type: Cow::Borrowed("application/json"), body, rest: None }
 }
 
 fn write_json(profile: Profile, size: &AtomicUsize, write: impl FnOnce(&mut Writer)) -> Bytes {
@@ -300,11 +315,14 @@ fn rest_answer<Req, Resp: WriteJson + Clone>(
     reply: reply::Reply<Resp>,
     size: &AtomicUsize,
 ) -> Answer {
-    let status = StatusCode::from_u16(rule.success).unwrap_or(StatusCode::OK);
+    let status = success(rule);
     let profile = Profile::Canonical;
     match &rule.reply {
-        Reply::Empty => Answer { status, content_type: Cow::Borrowed(""), body: Bytes::new() },
-        Reply::Whole => {
+        Reply::Empty => {
+            Answer { content_type: Cow::Borrowed(""), ..json_answer(status, Bytes::new()) }
+        }
+        // Several pages are none of this function's; one alone is a reply like others.
+        Reply::Whole | Reply::Pages(_) => {
             let write = |message: &Resp| write_json(profile, size, |w| message.write_json(w));
             json_answer(status, reply.bytes(form, write))
         }
@@ -314,9 +332,13 @@ fn rest_answer<Req, Resp: WriteJson + Clone>(
         }
         Reply::Raw(raw) => {
             let HttpBody { content_type, data } = raw(reply.into_message());
-            Answer { status, content_type: Cow::Owned(content_type), body: data }
+            Answer { content_type: Cow::Owned(content_type), ..json_answer(status, data) }
         }
     }
+}
+
+fn success<Req, Resp>(rule: &Rule<Req, Resp>) -> StatusCode {
+    StatusCode::from_u16(rule.success).unwrap_or(StatusCode::OK)
 }
 
 /// Used by the generated code for raw request bodies.

@@ -16,7 +16,8 @@ use crate::proto::google::api::HttpBody;
 use crate::proto::stream::{Replies, Requests};
 use crate::proto::testing::handlers::{testing_v1_echo_service, testing_v1_snake_service};
 use crate::proto::testing::testing::v1::{
-    CountReply, CountRequest, FailRequest, Kinds, NothingRequest, SnakeRequest, UploadRequest,
+    CountReply, CountRequest, FailRequest, Kinds, ListReply, ListRequest, NothingRequest,
+    SnakeRequest, UploadRequest,
 };
 
 #[allow(clippy::all, reason = "generated code")]
@@ -52,6 +53,17 @@ impl testing_v1_echo_service::EchoService for Echo {
             _ => Ok(CountReply { number }),
         };
         Ok(Box::pin(stream::iter(request.number..).map(reply)))
+    }
+
+    async fn list(&self, _: &Ctx, request: ListRequest) -> Result<ListReply, Error> {
+        let first = request.cursor.parse().unwrap_or(1);
+        // Of three pages, the second is empty.
+        match first {
+            1 => Ok(ListReply { next_cursor: Some("3".to_owned()), numbers: vec![1, 2] }),
+            3 => Ok(ListReply { next_cursor: Some("4".to_owned()), numbers: Vec::new() }),
+            _ if request.last == 13 => Err(Error::invalid("last", "is unlucky")),
+            _ => Ok(ListReply { next_cursor: None, numbers: vec![4, request.last] }),
+        }
     }
 
     async fn sum(
@@ -186,6 +198,21 @@ async fn bodies_go_where_the_route_says() {
     assert_eq!(text(Verb::POST, "/echo/t/list", "[1,2]").await, "[1,2]");
     let error = rest(Verb::POST, "/echo/t/list", "", r#"{"a":1}"#).await.expect_err("no list");
     assert!(error.public().contains("expected an array"), "{error}");
+}
+
+#[tokio::test]
+async fn a_list_that_is_paged_comes_whole() {
+    let whole = async |url: &str| {
+        let answer = rest(Verb::GET, url, "", "").await.expect("the first page");
+        let rest = answer.rest.expect("more pages").collect().await?;
+        Ok::<_, Error>(String::from_utf8([&answer.body[..], &rest].concat()).expect("UTF-8"))
+    };
+    assert_eq!(whole("/list?last=5").await.expect("all pages"), r#"{"numbers":[1,2,4,5]}"#);
+    let late = whole("/list?last=13").await.expect_err("the third page fails");
+    assert!(late.public().contains("unlucky"), "{late}");
+    let last = rest(Verb::GET, "/list?last=7&cursor=4", "", "").await.expect("a page");
+    assert!(last.rest.is_none());
+    assert_eq!(last.body, r#"{"numbers":[4,7]}"#);
 }
 
 #[tokio::test]
