@@ -109,12 +109,13 @@ class Agent:
 
 
 class Browser(Agent):
-    """A real browser whose windows show the page in browser/."""
+    """A real browser whose windows show the pages in browser/."""
 
     script = Path(__file__).parent / "browser/agent.mjs"
 
-    def open(self, name: str, room: str, user: str | None = None) -> Client:
-        self.call("open", name, room, user or name)
+    def open(self, name: str, room: str, user: str | None = None, **options: Any) -> Client:
+        """Options are those of `open` in agent.mjs, and the page's own."""
+        self.call("open", name, room, user or name, options)
         return Client(self, name)
 
 

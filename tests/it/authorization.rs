@@ -2,6 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::authorization_attachments::attachment_rows;
+use crate::authorization_comments::comment_rows;
+use crate::authorization_groups::group_rows;
+use crate::authorization_notifications::notification_rows;
 use crate::harness::{Project, Server, descriptors};
 use crate::on_both_servers;
 use crate::protocols::{Protocol, call, open_stream};
@@ -58,7 +62,7 @@ const CREDENTIALS: [Credential; 17] = [
 
 /// Which callers an RPC is for; the rest follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rule {
+pub enum Rule {
     /// Everybody, without a credential.
     Open,
     /// The secret key, on the project.
@@ -74,19 +78,26 @@ enum Rule {
     BrowserWrite,
     /// Users and the secret key; a list that leaves out what they may not see.
     List,
+    /// As that, and whatever they see is not about the room.
+    Users,
+    /// What is about the user `ann`: she herself, and the secret key.
+    Own,
+    /// The same, in the room, for those who may read it; and for browsers as well.
+    RoomOwn,
+    BrowserOwn,
     /// A stream for whoever may read the room. An access token makes the room that it opens.
     Join,
 }
 
-struct Row {
-    rpc: &'static str,
-    rule: Rule,
-    request: Value,
+pub struct Row {
+    pub rpc: &'static str,
+    pub rule: Rule,
+    pub request: Value,
     /// What whoever is let in gets: most requests succeed, some ask for what is not there.
-    outcome: &'static str,
+    pub outcome: &'static str,
 }
 
-fn row(rpc: &'static str, rule: Rule, request: Value) -> Row {
+pub fn row(rpc: &'static str, rule: Rule, request: Value) -> Row {
     Row { rpc, rule, request, outcome: "ok" }
 }
 
@@ -95,9 +106,13 @@ fn rows() -> Vec<Row> {
     let mut rows = room_rows();
     rows.extend(storage_rows());
     rows.extend(file_rows());
+    rows.extend(attachment_rows());
     rows.extend(history_rows());
     rows.extend(schema_rows());
     rows.extend(feed_rows());
+    rows.extend(comment_rows());
+    rows.extend(group_rows());
+    rows.extend(notification_rows());
     // The first leaves a room where there was none, the others leave none.
     rows.extend([
         row("roomd.v1.RealtimeService/JoinRoom", Rule::Join, json!({"enter": {"roomId": "r"}})),
@@ -338,7 +353,7 @@ fn expected(rule: Rule, credential: Credential) -> &'static str {
         // The room is open for nobody by default.
         C::PublicKey => {
             return match rule {
-                Rule::BrowserRead | Rule::BrowserWrite => "ROOM_NOT_FOUND",
+                Rule::BrowserRead | Rule::BrowserWrite | Rule::BrowserOwn => "ROOM_NOT_FOUND",
                 Rule::Join => "UNAUTHORIZED_ROOM_ACCESS",
                 _ => "WRONG_KEY_USED",
             };
@@ -347,13 +362,22 @@ fn expected(rule: Rule, credential: Credential) -> &'static str {
         _ => {}
     }
     match rule {
-        Rule::Open | Rule::List => "ok",
+        Rule::Open | Rule::List | Rule::Users => "ok",
         // Another project's key works, on another project.
         Rule::Project if credential == C::StrangerSecretKey => "ok",
         Rule::ProjectRoom if credential == C::StrangerSecretKey => "ROOM_NOT_FOUND",
         Rule::Project | Rule::ProjectRoom => "FORBIDDEN",
-        Rule::RoomRead | Rule::RoomWrite | Rule::BrowserRead | Rule::BrowserWrite => {
-            let read = matches!(rule, Rule::RoomRead | Rule::BrowserRead);
+        Rule::Own if matches!(credential, C::Outsider | C::GroupReader) => "FORBIDDEN",
+        Rule::Own => "ok",
+        // The reader is somebody else.
+        Rule::RoomOwn | Rule::BrowserOwn if credential == C::GroupReader => "FORBIDDEN",
+        Rule::RoomRead
+        | Rule::RoomWrite
+        | Rule::RoomOwn
+        | Rule::BrowserRead
+        | Rule::BrowserWrite
+        | Rule::BrowserOwn => {
+            let read = !matches!(rule, Rule::RoomWrite | Rule::BrowserWrite);
             match credential {
                 C::Write => "ok",
                 C::Read | C::GroupReader if read => "ok",

@@ -14,6 +14,7 @@ use roomd::config::Limits;
 use roomd::domain::ctx::{Clock, User, UserRights};
 use roomd::domain::ids::{OrganizationId, ProjectId, UserId};
 use roomd::domain::permissions::AccessPatterns;
+use roomd::pages::Networks;
 use roomd::store::{ApiKeyKind, Store};
 use roomd::wire::listener::{self, Drain, Drained};
 use tokio::net::TcpListener;
@@ -61,6 +62,7 @@ impl Server {
             limits: limits.clone(),
             shutdown: stop.clone(),
             serves_tls: false,
+            page_networks: Networks::default(),
         };
         let App { front, rooms } = app::build(deps, stop.clone()).await.unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();

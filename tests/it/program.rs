@@ -231,3 +231,28 @@ fn a_signal_reaches_the_command_and_everything_ends() {
     signal(&process, Signal::TERM);
     assert_eq!(wait(&mut process).code(), Some(42));
 }
+
+#[test]
+fn a_file_store_that_cannot_be_used_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("taken"), "").unwrap();
+    let under_a_file = format!("file://{}/taken/files", folder.path().display());
+    // A port on which nobody listens.
+    let aws = [
+        ("AWS_ENDPOINT", "http://127.0.0.1:9"),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "nowhere"),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "hidden"),
+    ];
+    for place in ["s3://no-bucket-of-ours", under_a_file.as_str()] {
+        let args = ["serve", "--listen", "127.0.0.1:0", "--file-store", place];
+        let failed = roomd(folder.path(), &args).envs(aws).output().unwrap();
+        assert_eq!(failed.status.code(), Some(1), "{}", stderr(&failed));
+        assert!(stderr(&failed).contains("file_store"), "{}", stderr(&failed));
+        assert!(!stderr(&failed).contains("hidden"), "{}", stderr(&failed));
+    }
+    let wrong = run(folder.path(), &["check-config", "--file-store", "gs://bucket"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(stderr(&wrong).contains("s3://bucket/prefix"), "{}", stderr(&wrong));
+}

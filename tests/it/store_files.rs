@@ -4,8 +4,8 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use roomd::error::Code;
 use roomd::store::{
-    CONTENT_CHUNK_BYTES, Completed, DataKey, FileDraft, FileId, Part, PartReceipt, StorageFile,
-    UPLOAD_PARTS_MAX, UPLOADS_OPEN_MAX, UploadId,
+    CONTENT_CHUNK_BYTES, Completed, DataKey, FileDraft, FileId, Part, PartReceipt, Parts,
+    StorageFile, UPLOAD_PARTS_MAX, UPLOADS_OPEN_MAX, UploadId,
 };
 
 use crate::databases::Database;
@@ -30,7 +30,7 @@ fn file_id(raw: &str) -> FileId {
     FileId::parse("fileId", &format!("fl_{raw}")).unwrap()
 }
 
-fn draft(raw: &str) -> FileDraft {
+fn draft(raw: &str) -> FileDraft<FileId> {
     FileDraft { id: file_id(raw), name: "ünï 🦀.txt".into(), mime_type: "text/plain".into() }
 }
 
@@ -59,10 +59,10 @@ async fn put(db: &Database, key: &DataKey, upload: &UploadId, number: i64, bytes
     db.store.put_upload_part(key, &file, upload, part, UPLOAD_BYTES_MAX).await.unwrap()
 }
 
-fn receipts(parts: &[(i64, usize)]) -> Vec<PartReceipt> {
+fn receipts(parts: &[(i64, usize)]) -> Parts {
     let receipt =
         |(number, len): &(i64, usize)| PartReceipt { number: *number, etag: format!("e{len}") };
-    parts.iter().map(receipt).collect()
+    Parts { receipts: parts.iter().map(receipt).collect(), bytes: None }
 }
 
 async fn complete(
@@ -70,9 +70,9 @@ async fn complete(
     key: &DataKey,
     upload: &UploadId,
     parts: &[(i64, usize)],
-) -> Completed {
+) -> Completed<StorageFile> {
     let parts = receipts(parts);
-    db.store.complete_upload(key, &file_id("a"), upload, parts, None, 9).await.unwrap()
+    db.store.complete_upload(key, &file_id("a"), upload, parts, 9).await.unwrap()
 }
 
 async fn rows(db: &Database) -> u64 {
@@ -107,10 +107,10 @@ async fn a_file_comes_back_from_any_byte_on(db: &Database) {
     }
     let empty = db.store.insert_file(data, draft("empty"), Bytes::new(), 7).await.unwrap();
     assert!(read_all(db, &empty).await.is_empty());
-    assert!(!file.referenced);
+    assert!(!file.kind.referenced);
     assert!(db.store.reference_file(&key, &file.id).await.unwrap());
     assert!(!db.store.reference_file(&key, &file_id("none")).await.unwrap());
-    assert!(db.store.find_file(data, &file.id).await.unwrap().unwrap().referenced);
+    assert!(db.store.find_file(data, &file.id).await.unwrap().unwrap().kind.referenced);
 }
 
 async fn a_second_file_of_an_id_changes_nothing(db: &Database) {
@@ -167,15 +167,14 @@ async fn only_what_came_can_be_completed(db: &Database) {
     for wrong in [&[][..], &[(1, 4)], &[(3, 3)], &[(2, 4), (1, 3)], &[(1, 3), (1, 3)]] {
         assert_eq!(complete(db, data, &upload, wrong).await, Completed::WrongParts);
     }
-    let (file, parts) = (file_id("a"), receipts(&[(1, 3), (2, 4)]));
-    let done = db.store.complete_upload(data, &file, &upload, parts, Some(8), 9).await.unwrap();
+    let (file, parts) = (file_id("a"), Parts { bytes: Some(8), ..receipts(&[(1, 3), (2, 4)]) });
+    let done = db.store.complete_upload(data, &file, &upload, parts, 9).await.unwrap();
     assert_eq!(done, Completed::WrongSize { got_bytes: 7 });
     // Nor under another file's id, nor in another room.
     let elsewhere = room(db, "b").await;
     let parts = receipts(&[(1, 3)]);
     for (data, file) in [(data, file_id("b")), (elsewhere.data(), file_id("a"))] {
-        let done =
-            db.store.complete_upload(data, &file, &upload, parts.clone(), None, 9).await.unwrap();
+        let done = db.store.complete_upload(data, &file, &upload, parts.clone(), 9).await.unwrap();
         assert_eq!(done, Completed::NotFound);
     }
     assert!(matches!(complete(db, data, &upload, &[(1, 3), (2, 4)]).await, Completed::Done(_)));
@@ -316,7 +315,7 @@ async fn files_go_with_their_room(db: &Database) {
     let gone = db.store.insert_file(data, draft("late"), bytes(3, 0), 1).await.unwrap_err();
     assert_eq!(gone.reason(), "ROOM_NOT_FOUND");
     let parts = receipts(&[(1, 3)]);
-    let late = db.store.complete_upload(data, &file_id("a"), &upload, parts, None, 1).await;
+    let late = db.store.complete_upload(data, &file_id("a"), &upload, parts, 1).await;
     assert_eq!(late.unwrap_err().reason(), "ROOM_NOT_FOUND");
     let begun = db.store.begin_upload(data, draft("late"), 1).await.unwrap_err();
     assert_eq!(begun.reason(), "ROOM_NOT_FOUND");

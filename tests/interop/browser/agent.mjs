@@ -1,63 +1,13 @@
-// A real browser with windows on the page, for the tests in Python: the same protocol of one JSON
+// A real browser with windows on the pages, for the tests in Python: the same protocol of one JSON
 // line for each request and each answer as ../node/realtime/agent.mjs.
-import { createServer } from "node:http";
-import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { accessToken, closeAll } from "../node/realtime/lib.mjs";
+import { closeAll, require } from "../node/realtime/lib.mjs";
 import { Relay } from "../node/realtime/relay.mjs";
+import { serve } from "./server.mjs";
 
-const modules = `${process.env.INTEROP_ENV}/node/node_modules`;
-const require = createRequire(`${modules}/../package.json`);
-const { build } = require("esbuild");
 const { chromium } = require("playwright-core");
 
 const WINDOW = { width: 640, height: 560 };
-const HTML = `<!doctype html><meta charset="utf-8"><title>roomd</title><style>
-  body { font: 14px sans-serif; margin: 1em }
-  section { border: 1px solid #aaa; margin: 0.5em 0; padding: 0.5em; position: relative }
-  #board { height: 100px; overflow: hidden }
-  #editor { min-height: 60px }
-  .cursor { position: absolute; color: white; padding: 0 4px; pointer-events: none }
-</style><div id="root"></div><script src="/page.js"></script>`;
-
-async function bundle() {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL("page.jsx", import.meta.url))],
-    bundle: true,
-    write: false,
-    jsx: "automatic",
-    nodePaths: [modules],
-    define: { "process.env.NODE_ENV": '"development"' },
-    logLevel: "error",
-  });
-  return outputFiles[0].text;
-}
-
-// What an application's own server does: the page, and tokens for who is logged in.
-async function serve() {
-  const script = await bundle();
-  const server = createServer(async (request, response) => {
-    const url = new URL(request.url, "http://page");
-    if (url.pathname === "/auth") {
-      let body = "";
-      for await (const chunk of request) body += chunk;
-      const user = url.searchParams.get("user");
-      const { room } = JSON.parse(body);
-      const token = await accessToken(user, room ?? "*");
-      response.setHeader("Content-Type", "application/json");
-      response.end(JSON.stringify({ token }));
-    } else if (url.pathname === "/page.js") {
-      response.setHeader("Content-Type", "text/javascript; charset=utf-8");
-      response.end(script);
-    } else {
-      response.setHeader("Content-Type", "text/html");
-      response.end(HTML);
-    }
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return server;
-}
 
 const server = await serve();
 const browser = await chromium.launch({
@@ -68,16 +18,21 @@ const browser = await chromium.launch({
 const windows = new Map();
 
 const ACTIONS = {
-  async open(name, room, user) {
-    const context = await browser.newContext({ viewport: WINDOW });
+  // Each window has a context of its own, so nobody shares cookies or caches with another. The rest
+  // of the options goes to the page.
+  async open(name, room, user, { page: which = "page", viewport = WINDOW, ...more } = {}) {
+    const context = await browser.newContext({ viewport });
     const page = await context.newPage();
     const relay = await Relay.start();
+    relay.record();
     const problems = [];
     page.on("pageerror", (error) => problems.push(String(error)));
     windows.set(name, { page, relay, problems });
-    const query = new URLSearchParams({ room, user, base: relay.url });
-    await page.goto(`http://127.0.0.1:${server.address().port}/?${query}`);
-    await page.waitForSelector("#status");
+    const query = new URLSearchParams({ room, user, base: relay.url, ...more });
+    await page.goto(`http://127.0.0.1:${server.address().port}/${which}?${query}`);
+    await page.waitForSelector("#status").catch((error) => {
+      throw new Error([error.message, ...problems].join("\n"));
+    });
   },
   text: (name, selector) => windows.get(name).page.textContent(selector),
   texts: (name, selector) => windows.get(name).page.locator(selector).allTextContents(),
@@ -107,9 +62,33 @@ const ACTIONS = {
     const { page } = windows.get(name);
     await page.hover(selector, { position: { x, y } });
   },
+  type_on: (name, text) => windows.get(name).page.keyboard.type(text),
+  see: async (name, selector) => void (await windows.get(name).page.waitForSelector(selector)),
+  press: (name, key) => windows.get(name).page.keyboard.press(key),
+  attach: (name, selector, file, base64) =>
+    windows.get(name).page.setInputFiles(selector, {
+      name: file,
+      mimeType: "",
+      buffer: Buffer.from(base64, "base64"),
+    }),
+  // The person comes back to the window: what is older than some seconds is asked for again.
+  look: (name) => windows.get(name).page.evaluate(() => void dispatchEvent(new Event("focus"))),
+  // The sizes of images that the browser could load and decode.
+  pictures: (name, selector) =>
+    windows.get(name).page.locator(selector).evaluateAll((images) =>
+      images.map((image) => [image.naturalWidth, image.naturalHeight])),
+  html: (name) => windows.get(name).page.content(),
+  // Whether the server ever sent this text to the window, by whatever way.
+  heard: (name, text) => windows.get(name).relay.heard(text),
   cut: (name) => windows.get(name).relay.cut(),
   screenshot: async (name, path) => void (await windows.get(name).page.screenshot({ path })),
   problems: (name) => windows.get(name).problems,
+  async close(name) {
+    const { page, relay } = windows.get(name);
+    windows.delete(name);
+    await page.context().close();
+    await relay.close();
+  },
 };
 
 for await (const line of createInterface({ input: process.stdin })) {

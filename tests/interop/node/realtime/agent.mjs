@@ -46,6 +46,12 @@ const ACTIONS = {
   },
   presence: (name, patch) => peers.get(name).room.updatePresence(patch),
   broadcast: (name, event) => peers.get(name).room.broadcastEvent(event),
+  // Calls a method of the client's room, or of the client itself.
+  room: (name, method, ...args) => peers.get(name).room[method](...args),
+  client: (name, method, ...args) => peers.get(name).client[method](...args),
+  changes: (name, since) => peers.get(name).room.getThreadsSince({ since: new Date(since) }),
+  // What this client heard of comments.
+  comments: (name) => peers.get(name).comments,
   state(name) {
     const { room, relay, events, errors, actor, tokens } = peers.get(name);
     return {

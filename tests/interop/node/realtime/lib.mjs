@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { baseUrl, liveblocks, secret } from "../client.mjs";
 
 // All by require: the classes of a package must not exist twice in one process.
-const require = createRequire(`${process.env.INTEROP_ENV}/node/package.json`);
+export const require = createRequire(`${process.env.INTEROP_ENV}/node/package.json`);
 export const { createClient, LiveFile, LiveList, LiveMap, LiveObject, LiveText } =
   require("@liveblocks/client");
 export const { kInternal } = require("@liveblocks/core");

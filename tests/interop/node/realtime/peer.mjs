@@ -10,6 +10,7 @@ const THROTTLE_MS = 16;
 export class Peer {
   errors = [];
   events = [];
+  comments = [];
   statuses = [];
   tokens = 0;
 
@@ -34,6 +35,7 @@ export class Peer {
     peer.room = entered;
     peer.leave = leave;
     peer.room.subscribe("event", (event) => peer.events.push(event));
+    peer.room.events.comments.subscribe((message) => peer.comments.push(message));
     peer.room.subscribe("status", (status) => peer.statuses.push(status));
     if (options.wait !== false) await peer.connected();
     return peer;

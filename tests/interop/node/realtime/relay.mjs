@@ -8,6 +8,7 @@ export class Relay {
   #pairs = new Set();
   #port = 0;
   #holding = false;
+  #recorded;
   // Connections that came in so far, so that a test can tell a reconnect from none.
   connections = 0;
 
@@ -60,6 +61,16 @@ export class Relay {
     for (const [, far] of this.#pairs) far.resume();
   }
 
+  // Keeps everything that the server sends from now on, each connection for itself.
+  record() {
+    this.#recorded = [];
+  }
+
+  // Whether these bytes came from the server.
+  heard(text) {
+    return this.#recorded.some((chunks) => Buffer.concat(chunks).includes(text));
+  }
+
   close() {
     return this.down();
   }
@@ -78,7 +89,12 @@ export class Relay {
     };
     for (const socket of pair) socket.on("error", end).on("close", end);
     near.on("data", (chunk) => far.write(chunk));
-    far.on("data", (chunk) => near.write(chunk));
+    const recorded = [];
+    this.#recorded?.push(recorded);
+    far.on("data", (chunk) => {
+      if (this.#recorded) recorded.push(chunk);
+      near.write(chunk);
+    });
     if (this.#holding) far.pause();
   }
 }
