@@ -15,7 +15,7 @@ use crate::processes::{self, SECRET_KEY, Server};
 use crate::report::{Goal, Section};
 
 pub const SCENARIO: &str = "create-room-durable";
-const CONNECTIONS: usize = 64;
+pub const CONNECTIONS: usize = 64;
 const GOAL: Goal = Goal::AtLeast(3.0);
 const PROBE: Duration = Duration::from_secs(1);
 const PROBE_BYTES: usize = 4096;
@@ -48,7 +48,8 @@ pub fn run(plan: Plan) -> Result<Section, Fail> {
     Ok(section)
 }
 
-fn target<'a>(label: &str, server: &Server, numbers: &'a Rc<Cell<u64>>) -> Target<'a> {
+/// Connections to a server that create rooms.
+pub fn target<'a>(label: &str, server: &Server, numbers: &'a Rc<Cell<u64>>) -> Target<'a> {
     let (label, address, pid) = (label.to_owned(), server.address, server.pid());
     let sessions = move || -> Vec<Box<dyn Session>> {
         (0..CONNECTIONS).map(|_| Box::new(creator(Rc::clone(numbers))) as _).collect()

@@ -69,7 +69,7 @@ pub fn limit_only(plan: Plan, scenario: &str) -> Result<Section, Fail> {
 
 /// Both ratios are told; the goal is held by the lower one, since a load generator that is the
 /// bottleneck flatters requests per second.
-fn judge(section: &mut Section, what: &str, of: &Summary, to: &Summary, goal: Option<Goal>) {
+pub fn judge(section: &mut Section, what: &str, of: &Summary, to: &Summary, goal: Option<Goal>) {
     let by_rate = of.per_second / to.per_second;
     let by_cost = of.per_cpu_second / to.per_cpu_second;
     section.find(format!("{what}, by req/s"), by_rate, None);

@@ -5,13 +5,13 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::Fail;
+use crate::databases::{self, Database, Seeded};
 use crate::engine::Session;
 use crate::http1::{self, Http1, Request};
 use crate::measure::{Plan, Target, interleave};
 use crate::processes::{SECRET_KEY, Server};
 use crate::report::{Goal, Section};
-use crate::seed::{self, Seeded};
+use crate::{Fail, seed};
 
 const GOAL: Goal = Goal::AtMost(1.5);
 const PAGE: usize = 100;
@@ -76,14 +76,11 @@ pub fn run(plan: Plan, wants: impl Fn(&str) -> bool) -> Result<Vec<Section>, Fai
     if cases.is_empty() {
         return Ok(Vec::new());
     }
-    let small = seed::sqlite(SMALL, plan.pinning)?;
-    let large = seed::sqlite(LARGE, plan.pinning)?;
-    let mut sections = compare(plan, "SQLite", &cases, [&small, &large])?;
-    drop((small, large));
-    if let Some(url) = seed::postgres_url() {
-        let small = seed::postgres(&url, SMALL, plan.pinning)?;
-        let large = seed::postgres(&url, LARGE, plan.pinning)?;
-        sections.extend(compare(plan, "PostgreSQL", &cases, [&small, &large])?);
+    let mut sections = Vec::new();
+    for database in Database::all() {
+        let small = databases::seed(&database, seed::rooms(SMALL), plan.pinning)?;
+        let large = databases::seed(&database, seed::rooms(LARGE), plan.pinning)?;
+        sections.extend(compare(plan, database.name(), &cases, [&small, &large])?);
     }
     Ok(sections)
 }
@@ -99,7 +96,7 @@ fn compare(
         let name = format!("{} on {database}", case.name);
         let mut section = Section::new(&name);
         for seeded in [small, large] {
-            check_page(&seeded.server, case, seeded.rooms)?;
+            check_page(&seeded.server, case, seeded.size)?;
         }
         let mut targets = [target(small, case), target(large, case)];
         let rows = interleave(plan, &mut targets)?;
@@ -138,7 +135,7 @@ fn check_page(server: &Server, case: &Case, rooms: u64) -> Result<(), Fail> {
 }
 
 fn target<'a>(seeded: &'a Seeded, case: &'static Case) -> Target<'a> {
-    let (address, pid, rooms) = (seeded.server.address, seeded.server.pid(), seeded.rooms);
+    let (address, pid, rooms) = (seeded.server.address, seeded.server.pid(), seeded.size);
     let label = format!("{rooms} rooms");
     Target { label, address, pid, sessions: Box::new(move || vec![reader(case, rooms)]) }
 }

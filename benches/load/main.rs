@@ -9,7 +9,9 @@
 //! time: goals are printed with what came out, and everything lands in `bench/load.json` of
 //! cargo's target folder. Wrong answers fail the run.
 
+mod comments;
 mod create_room;
+mod databases;
 mod engine;
 mod get_room;
 mod grpc;
@@ -97,6 +99,7 @@ fn scenario_names() -> Vec<&'static str> {
     names.push(create_room::SCENARIO);
     names.extend(list_rooms::scenario_names());
     names.extend(rooms::scenario_names());
+    names.extend(comments::scenario_names());
     names
 }
 
@@ -134,6 +137,9 @@ fn measure_all(options: &Options) -> Result<(), Fail> {
     }
     let setup = rooms::Setup { plan, with_roomd: !options.limits_only };
     rooms::run(setup, |scenario| options.wants(scenario), &mut keep)?;
+    if !options.limits_only {
+        comments::run(plan, |scenario| options.wants(scenario), &mut keep)?;
+    }
     let path = report::write(plan, &sections)?;
     println!("\nwritten to {}", path.display());
     Ok(())
