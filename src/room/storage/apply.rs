@@ -32,8 +32,8 @@ impl Document {
     }
 
     fn create(&mut self, create: Create) -> Applied {
-        if self.find(&create.id).is_some() {
-            return Applied::Ignored;
+        if let Some(place) = self.find(&create.id) {
+            return self.create_again(place, create);
         }
         let Some(parent) = self.find(&create.parent_id) else { return Applied::Ignored };
         let Some(node) = self.arena.get(parent) else { return Applied::Ignored };
@@ -64,6 +64,22 @@ impl Document {
         self.set_plain(parent, &create.parent_key, None);
         self.attach(parent, create.parent_key.clone(), create.id.clone(), content);
         Applied::Done { op: Op::Create(create), fixes: Vec::new() }
+    }
+
+    /// Says where the node is that was created before. A client whose acknowledgement was lost would
+    /// take an empty one as well, but it would ignore for ever what others do to the key of an
+    /// object that it believes to be still on its way.
+    fn create_again(&self, place: u32, mut create: Create) -> Applied {
+        let Some(node) = self.arena.get(place).filter(|_| create.id != ROOT_ID) else {
+            return Applied::Ignored;
+        };
+        if self.find(&create.parent_id) != Some(node.parent) {
+            return Applied::Ignored;
+        }
+        create.parent_key = node.key.clone();
+        // Whatever has this id by now was created after the node.
+        create.deleted_id = None;
+        Applied::Echo(Op::Create(create))
     }
 
     fn refuses(&self, depth: usize, create: &Create, content: &Content) -> Option<&'static str> {

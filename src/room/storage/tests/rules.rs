@@ -48,7 +48,7 @@ fn what_has_no_place_is_ignored() {
     let mut document = document(&ROOM);
     let before = snapshot(&document);
     for op in [
-        r#"{"type":8,"id":"a","parentId":"l","parentKey":"z","data":1}"#,
+        r#"{"type":8,"id":"a","parentId":"m","parentKey":"z","data":1}"#,
         r#"{"type":4,"id":"root","parentId":"l","parentKey":"z","data":{}}"#,
         r#"{"type":8,"id":"n","parentId":"nobody","parentKey":"!","data":1}"#,
         r#"{"type":8,"id":"n","parentId":"n","parentKey":"!","data":1}"#,
@@ -74,6 +74,25 @@ fn what_has_no_place_is_ignored() {
     let mut ack = Vec::new();
     write_ack("0:7", &mut ack);
     assert_eq!(String::from_utf8(ack).unwrap(), r#"{"type":5,"opId":"0:7","id":"ACK"}"#);
+}
+
+#[test]
+fn a_repeated_create_hears_where_the_node_is() {
+    let mut document = document(&ROOM);
+    let before = snapshot(&document);
+    for (again, heard) in [
+        (
+            r#"{"type":8,"id":"a","parentId":"l","parentKey":"z","data":"A","intent":"set","deletedId":"b"}"#,
+            r#"{"type":8,"id":"a","parentId":"l","parentKey":"!","data":"A","intent":"set"}"#,
+        ),
+        (ROOM[3], ROOM[3]),
+        (ROOM[5], ROOM[5]),
+    ] {
+        let Applied::Echo(echo) = send(&mut document, again) else { panic!("{again}") };
+        let (_, heard) = Op::parse(heard).unwrap();
+        assert_eq!(echo, heard);
+    }
+    assert_eq!(snapshot(&document), before);
 }
 
 #[test]

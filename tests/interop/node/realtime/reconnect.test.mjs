@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { accessToken, becomes, closeAll, eventually, liveblocks } from "./lib.mjs";
-import { LiveList, LiveObject, LiveText } from "./lib.mjs";
+import { LiveList, LiveMap, LiveObject, LiveText } from "./lib.mjs";
 import { pair, Peer } from "./peer.mjs";
 import { Op, Raw } from "./raw.mjs";
 
@@ -43,6 +43,22 @@ test("edits whose acknowledgement was lost are there once", async () => {
   await eventually("ben has them", () => ben.json().o.n === 1 && ben.json().l.length === 10);
   anna.relay.cut();
   await agree(both, { l: Array.from({ length: 10 }, (_, n) => `a${n}`), o: { n: 1 } });
+});
+
+test("what was nested before a connection was lost can be deleted by others", async () => {
+  const both = await pair({ o: new LiveObject({}), m: new LiveMap() });
+  const { anna, ben, a, b } = both;
+  anna.relay.hold();
+  a.get("o").set("nested", new LiveObject({ n: 1 }));
+  a.get("m").set("nested", new LiveObject({ n: 1 }));
+  const nested = { nested: { n: 1 } };
+  await becomes("ben has it", () => ben.json(), { o: nested, m: nested });
+  anna.relay.cut();
+  await agree(both, { o: nested, m: nested });
+  b.get("o").delete("nested");
+  b.get("m").delete("nested");
+  await becomes("anna has it no more", () => anna.json(), { o: {}, m: {} });
+  await agree(both, { o: {}, m: {} });
 });
 
 test("text whose acknowledgement was lost is there once, and so is what was typed after", async () => {
