@@ -51,6 +51,7 @@ mod room_query;
 mod room_row;
 mod room_subscription;
 mod schema;
+mod select_at;
 mod signing_key;
 mod stamps;
 mod storage_file;

@@ -12,7 +12,7 @@ pub mod search;
 mod thread;
 mod visibility;
 
-pub use activity::{ActivityKind, CommentActivity};
+pub use activity::{ActivityKind, CommentActivity, Said};
 pub use attachment::{ATTACHMENTS_MAX, AttachmentRight};
 pub use body::CommentBody;
 pub use change::{

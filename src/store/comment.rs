@@ -114,12 +114,13 @@ pub(super) async fn create(
     let mut thread = lock_thread(tx, scope, id).await?;
     let visibility = thread.visibility()?;
     let inserted = insert_comment(tx, scope, &thread, (draft, stamp_ms)).await?;
-    if let Inserted::New(_) = inserted {
+    if let Inserted::New(comment) = &inserted {
         count_in(&mut thread, (draft, stamp_ms))?;
         save_thread(tx, &scope.view.key, &thread).await?;
         let kind = ActivityKind::CommentCreated(draft.id.clone());
-        let activity = scope.activity(&thread, kind)?.saying(&draft.body);
-        follow(tx, &scope.view.key, &activity).await?;
+        let has_attachments = !comment.attachments.is_empty();
+        let activity = scope.activity(&thread, kind)?.saying(&draft.body, has_attachments);
+        follow(tx, &[(&scope.view.key, &activity)]).await?;
     }
     Ok((visibility, inserted))
 }

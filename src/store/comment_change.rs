@@ -6,7 +6,7 @@
 use super::Store;
 use super::comment::{SELECT_REACTIONS, check_size};
 use super::comment_row::{
-    CommentRow, ReactionRow, comment_bytes, comment_columns, write_attachments,
+    CommentRow, ReactionRow, comment_bytes, comment_columns, read_attachments, write_attachments,
 };
 use super::comment_write::{CommentScope, detach, follow, reattach};
 use super::db::{Tx, on_tx};
@@ -140,10 +140,11 @@ async fn edit_locked(
     save_thread(tx, &scope.view.key, &thread).await?;
 
     let kind = ActivityKind::CommentEdited(place.comment.clone());
-    let mut activity = scope.activity(&thread, kind)?.saying(&edit.body);
+    let has_attachments = !read_attachments(&row.attachments)?.is_empty();
+    let mut activity = scope.activity(&thread, kind)?.saying(&edit.body, has_attachments);
     let known = old.map(|body| body.mentions()).unwrap_or_default();
     activity.mentions.retain(|mention| !known.contains(mention));
-    follow(tx, &scope.view.key, &activity).await?;
+    follow(tx, &[(&scope.view.key, &activity)]).await?;
 
     let reactions = match row.reactions_count {
         0 => Vec::new(),
@@ -213,7 +214,7 @@ async fn bury(
     thread.bytes += comment_bytes("", &CommentMetadata::default().to_text()) - bytes(&row);
     save_thread(tx, key, &thread).await?;
     let kind = ActivityKind::CommentDeleted(place.comment.clone());
-    follow(tx, key, &scope.activity(&thread, kind)?).await?;
+    follow(tx, &[(key, &scope.activity(&thread, kind)?)]).await?;
     Ok(Changed { value: Deleted::Comment, visibility })
 }
 

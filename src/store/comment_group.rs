@@ -16,6 +16,7 @@ use super::comment_write::{CommentScope, follow};
 use super::db::{Db, Tx, on_tx};
 use super::fault::{self, Fault, on};
 use super::room_cache::Touched;
+use super::select_at::{nth, select_at};
 use super::stamps::Stamp;
 use super::thread_row::{ThreadRow, thread_columns};
 use super::transact::SqliteJob;
@@ -27,12 +28,10 @@ use crate::domain::comment::{
 use crate::domain::content_id::ThreadId;
 use crate::error::Error;
 
-const SELECT_THREADS: &str = "WITH v (of_project, of_key, of_id) AS (VALUES ";
-/// `CROSS JOIN` keeps SQLite from walking through all threads to find these.
-const THREADS_TAIL: &str = concat!(
-    ") SELECT project_id, key, ",
+const SELECT_THREADS: &str = concat!(
+    "SELECT place, ",
     thread_columns!(),
-    " FROM v CROSS JOIN thread WHERE project_id = of_project AND key = of_key AND id = of_id \
+    " FROM wanted CROSS JOIN thread WHERE project_id = a AND key = b AND id = c \
      AND deleted_at_ms IS NULL"
 );
 const INSERT_COMMENTS: &str = "INSERT INTO comment \
@@ -104,14 +103,13 @@ impl Job for CommentJob {
 }
 
 /// Project, key and id.
-type Place<'a> = (&'a str, &'a str, &'a str);
+type Place<'a> = [&'a str; 3];
 
 #[derive(FromRow)]
 struct PlacedThread {
-    project_id: String,
-    key: String,
+    place: i64,
     #[sqlx(flatten)]
-    thread: ThreadRow,
+    row: ThreadRow,
 }
 
 struct ThreadState {
@@ -128,7 +126,7 @@ struct Taken<'a> {
 }
 
 fn place((scope, thread, ..): &Args) -> Place<'_> {
-    (scope.view.key.project.as_str(), &scope.view.key.key, thread.as_str())
+    [scope.view.key.project.as_str(), &scope.view.key.key, thread.as_str()]
 }
 
 /// Adds many comments as one. After an error nothing may stay of any of them.
@@ -150,10 +148,8 @@ pub(super) async fn comment_group(tx: &mut Tx, comments: Vec<Commenting<'_>>) ->
     insert_rows(tx, &taken).await?;
     let changed: Vec<_> = threads.into_iter().filter(|(_, thread)| thread.is_changed).collect();
     save_threads(tx, &changed).await?;
-    for Taken { args, activity, .. } in &taken {
-        follow(tx, &args.0.view.key, activity).await?;
-    }
-    Ok(())
+    let happened = taken.iter().map(|taken| (&taken.args.0.view.key, &taken.activity));
+    follow(tx, &happened.collect::<Vec<_>>()).await
 }
 
 /// The next comment of a thread, if it may be written and the thread takes it.
@@ -169,7 +165,7 @@ fn take<'a>(
     let mut longer = thread.row.clone();
     count_in(&mut longer, (draft, stamp.ms()))?;
     let kind = ActivityKind::CommentCreated(draft.id.clone());
-    let activity = scope.activity(&longer, kind)?.saying(&draft.body);
+    let activity = scope.activity(&longer, kind)?.saying(&draft.body, false);
     *thread = ThreadState { row: longer, is_changed: true };
     Ok((visibility, Taken { args, seq, visibility: visibility.as_str(), activity }))
 }
@@ -178,27 +174,10 @@ async fn read_threads<'a>(
     tx: &mut Tx,
     places: &[Place<'a>],
 ) -> Result<HashMap<Place<'a>, ThreadState>, Fault> {
-    let mut found = HashMap::with_capacity(places.len());
-    for run in runs(places) {
-        let text = values(SELECT_THREADS, run.len(), 3, THREADS_TAIL);
-        let rows: Vec<PlacedThread> = on_tx!(tx.read(), |c| {
-            let mut query = sqlx::query_as(AssertSqlSafe(text));
-            for (project, key, id) in run {
-                query = query.bind(*project).bind(*key).bind(*id);
-            }
-            query.fetch_all(c).await
-        })
-        .map_err(on("thread"))?;
-        let mut rows: HashMap<_, _> = rows
-            .into_iter()
-            .map(|row| ((row.project_id, row.key, row.thread.id.clone()), row.thread))
-            .collect();
-        for place in run {
-            let (project, key, id) = *place;
-            if let Some(row) = rows.remove(&(project.to_owned(), key.to_owned(), id.to_owned())) {
-                found.insert(*place, ThreadState { row, is_changed: false });
-            }
-        }
+    let rows: Vec<PlacedThread> = select_at(tx, "thread", SELECT_THREADS, places).await?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for PlacedThread { place, row } in rows {
+        found.insert(nth(places, place)?, ThreadState { row, is_changed: false });
     }
     Ok(found)
 }
@@ -236,7 +215,7 @@ async fn save_threads(tx: &mut Tx, threads: &[(Place<'_>, ThreadState)]) -> Resu
         let text = values(SAVE_THREADS, run.len(), 12, SAVE_TAIL);
         on_tx!(tx.write(), |c| {
             let mut query = sqlx::query(AssertSqlSafe(text));
-            for ((project, key, id), ThreadState { row, .. }) in run {
+            for ([project, key, id], ThreadState { row, .. }) in run {
                 query = query
                     .bind(*project)
                     .bind(*key)

@@ -4,23 +4,27 @@
 //! Searching is the one thing that each database does in its own way, so here the texts differ:
 //! FTS5 on SQLite, and `tsvector` with GIN on PostgreSQL. Both index the same terms.
 
-use super::comment_row::read_attachments;
+use std::collections::HashMap;
+
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnection;
+
+use super::comment_write::Happened;
 use super::db::{Conn, Tx, on_tx};
 use super::fault::{Fault, on};
-use super::room_data::DataKey;
+use super::values::{runs, values};
 use crate::domain::comment::search::{
     ScopeTerm, attachments_term, bucket_prefix, mentions_term, text_terms,
 };
-use crate::domain::comment::{ActivityKind, CommentActivity, CommentBody, Visibility};
-use crate::domain::content_id::{CommentId, ThreadId};
+use crate::domain::comment::{ActivityKind, CommentActivity, Said};
+use crate::domain::content_id::CommentId;
 
-const SELECT_COMMENT: &str = "SELECT visibility, body, attachments FROM comment \
-    WHERE project_id = $1 AND key = $2 AND id = $3";
 const INSERT_ON_SQLITE: &str = "INSERT INTO comment_search \
-    (project_id, key, thread_id, comment_id, visibility, text) VALUES ($1, $2, $3, $4, $5, $6) \
-    ON CONFLICT (project_id, key, thread_id, comment_id) DO UPDATE SET text = excluded.text \
-    RETURNING seq";
-const REPLACE_WORDS: &str = "REPLACE INTO comment_search_words (rowid, words) VALUES ($1, $2)";
+    (project_id, key, thread_id, comment_id, visibility, text) VALUES ";
+const REPLACE_TEXTS: &str = " ON CONFLICT (project_id, key, thread_id, comment_id) \
+    DO UPDATE SET text = excluded.text RETURNING project_id, key, comment_id, seq";
+const REPLACE_WORDS: &str = "REPLACE INTO comment_search_words (rowid, words) VALUES ";
 /// One of the terms says about when the comment came, in steps of 2^16 comments.
 const INSERT_ON_POSTGRES: &str = "INSERT INTO comment_search \
     (seq, project_id, key, thread_id, comment_id, visibility, text, words) \
@@ -35,81 +39,110 @@ const DELETE_COMMENT: &str = "DELETE FROM comment_search \
 const DELETE_THREAD: &str =
     "DELETE FROM comment_search WHERE project_id = $1 AND key = $2 AND thread_id = $3";
 
-/// Keeps the index as the comments are.
-pub(super) async fn follow(
-    tx: &mut Tx,
-    key: &DataKey,
-    activity: &CommentActivity,
-) -> Result<(), Fault> {
-    let thread = &activity.thread;
-    match &activity.kind {
-        ActivityKind::ThreadCreated(comment)
-        | ActivityKind::CommentCreated(comment)
-        | ActivityKind::CommentEdited(comment) => index(tx, key, thread, comment).await,
-        ActivityKind::CommentDeleted(comment) => {
-            let named = [key.project.as_str(), &*key.key, thread.as_str(), comment.as_str()];
-            forget(tx, DELETE_COMMENT, &named).await
+/// What is found by one comment.
+struct Entry<'a> {
+    project: &'a str,
+    key: &'a str,
+    thread: &'a str,
+    comment: &'a str,
+    visibility: &'static str,
+    text: String,
+    terms: Vec<String>,
+}
+
+impl<'a> Entry<'a> {
+    fn new((key, activity): Happened<'a>, comment: &'a CommentId, said: &Said) -> Self {
+        let text = said.body.text();
+        let mut terms: Vec<String> = text_terms(&text).into_iter().collect();
+        terms.push(attachments_term(said.has_attachments));
+        terms.push(mentions_term(!said.body.mentions().is_empty()));
+        terms.push(ScopeTerm::Room(&key.key, None).to_text());
+        terms.push(ScopeTerm::Room(&key.key, Some(activity.visibility)).to_text());
+        terms.push(ScopeTerm::Project(&key.project).to_text());
+        Self {
+            project: key.project.as_str(),
+            key: &key.key,
+            thread: activity.thread.as_str(),
+            comment: comment.as_str(),
+            visibility: activity.visibility.as_str(),
+            text,
+            terms,
         }
-        ActivityKind::ThreadDeleted => {
-            let named = [key.project.as_str(), &*key.key, thread.as_str()];
-            forget(tx, DELETE_THREAD, &named).await
-        }
-        ActivityKind::Resolved | ActivityKind::Unresolved => Ok(()),
+    }
+
+    fn columns(&self) -> [&str; 6] {
+        [self.project, self.key, self.thread, self.comment, self.visibility, &self.text]
     }
 }
 
-async fn index(
-    tx: &mut Tx,
-    key: &DataKey,
-    thread: &ThreadId,
-    comment: &CommentId,
-) -> Result<(), Fault> {
-    let row: Option<(String, Option<String>, String)> =
-        on_tx!(tx.read(), |c| sqlx::query_as(SELECT_COMMENT)
-            .bind(key.project.as_str())
-            .bind(&*key.key)
-            .bind(comment.as_str())
-            .fetch_optional(c)
-            .await)
-        .map_err(on("comment"))?;
-    let Some((visibility, Some(body), attachments)) = row else { return Ok(()) };
-    let (visibility, body) = (Visibility::parse(&visibility)?, CommentBody::stored(body));
-    let text = body.text();
-    let mut terms: Vec<String> = text_terms(&text).into_iter().collect();
-    terms.push(attachments_term(!read_attachments(&attachments)?.is_empty()));
-    terms.push(mentions_term(!body.mentions().is_empty()));
-    terms.push(ScopeTerm::Room(&key.key, None).to_text());
-    terms.push(ScopeTerm::Room(&key.key, Some(visibility)).to_text());
-    terms.push(ScopeTerm::Project(&key.project).to_text());
-    let named = [
-        key.project.as_str(),
-        &*key.key,
-        thread.as_str(),
-        comment.as_str(),
-        visibility.as_str(),
-        text.as_str(),
-    ];
-    match tx.write() {
-        Conn::Sqlite(conn) => {
-            let mut insert = sqlx::query_as(INSERT_ON_SQLITE);
-            for name in named {
-                insert = insert.bind(name);
+/// Keeps the index as the comments are.
+pub(super) async fn follow(tx: &mut Tx, happened: &[Happened<'_>]) -> Result<(), Fault> {
+    let mut entries = Vec::with_capacity(happened.len());
+    for &(key, activity) in happened {
+        let CommentActivity { thread, said, .. } = activity;
+        match &activity.kind {
+            ActivityKind::ThreadCreated(comment)
+            | ActivityKind::CommentCreated(comment)
+            | ActivityKind::CommentEdited(comment) => {
+                entries.extend(said.iter().map(|said| Entry::new((key, activity), comment, said)));
             }
-            let (seq,): (i64,) =
-                insert.fetch_one(&mut *conn).await.map_err(on("comment_search"))?;
-            let replace = sqlx::query(REPLACE_WORDS).bind(seq).bind(terms.join(" "));
-            replace.execute(&mut *conn).await.map(drop).map_err(on("comment_search_words"))
-        }
-        Conn::Postgres(conn) => {
-            let mut insert = sqlx::query(INSERT_ON_POSTGRES);
-            for name in named {
-                insert = insert.bind(name);
+            ActivityKind::CommentDeleted(comment) => {
+                let named = [key.project.as_str(), &*key.key, thread.as_str(), comment.as_str()];
+                forget(tx, DELETE_COMMENT, &named).await?;
             }
-            let lexemes: Vec<String> = terms.iter().map(|term| lexeme(term)).collect();
-            let insert = insert.bind(lexemes.join(" ")).bind(bucket_prefix());
-            insert.execute(&mut **conn).await.map(drop).map_err(on("comment_search"))
+            ActivityKind::ThreadDeleted => {
+                let named = [key.project.as_str(), &*key.key, thread.as_str()];
+                forget(tx, DELETE_THREAD, &named).await?;
+            }
+            ActivityKind::Resolved | ActivityKind::Unresolved => {}
         }
     }
+    if entries.is_empty() {
+        return Ok(());
+    }
+    match tx.write() {
+        Conn::Sqlite(conn) => {
+            for run in runs(&entries) {
+                index_on_sqlite(conn, run).await?;
+            }
+        }
+        Conn::Postgres(conn) => {
+            for entry in &entries {
+                index_on_postgres(conn, entry).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn index_on_sqlite(conn: &mut SqliteConnection, run: &[Entry<'_>]) -> Result<(), Fault> {
+    let text = values(INSERT_ON_SQLITE, run.len(), 6, REPLACE_TEXTS);
+    let mut insert = sqlx::query_as(AssertSqlSafe(text));
+    for column in run.iter().flat_map(Entry::columns) {
+        insert = insert.bind(column);
+    }
+    let rows: Vec<(String, String, String, i64)> =
+        insert.fetch_all(&mut *conn).await.map_err(on("comment_search"))?;
+    // SQLite promises no order of what it returns.
+    let numbers: HashMap<_, _> =
+        rows.iter().map(|(project, key, id, seq)| ([project, key, &**id], *seq)).collect();
+    let text = values(REPLACE_WORDS, run.len(), 2, "");
+    let mut replace = sqlx::query(AssertSqlSafe(text));
+    for entry in run {
+        let seq = numbers.get(&[entry.project, entry.key, entry.comment]).copied();
+        replace = replace.bind(seq).bind(entry.terms.join(" "));
+    }
+    replace.execute(conn).await.map(drop).map_err(on("comment_search_words"))
+}
+
+async fn index_on_postgres(conn: &mut PgConnection, entry: &Entry<'_>) -> Result<(), Fault> {
+    let mut insert = sqlx::query(INSERT_ON_POSTGRES);
+    for column in entry.columns() {
+        insert = insert.bind(column);
+    }
+    let lexemes: Vec<String> = entry.terms.iter().map(|term| lexeme(term)).collect();
+    let insert = insert.bind(lexemes.join(" ")).bind(bucket_prefix());
+    insert.execute(conn).await.map(drop).map_err(on("comment_search"))
 }
 
 /// A term as PostgreSQL reads it in a `tsvector` or a `tsquery`.

@@ -54,20 +54,19 @@ impl CommentScope {
             actor: self.actor.clone(),
             at_ms: thread.updated_at_ms,
             kind,
-            body: None,
+            said: None,
             mentions: Vec::new(),
         })
     }
 }
 
-/// What else changes because of it.
-pub(super) async fn follow(
-    tx: &mut Tx,
-    key: &DataKey,
-    activity: &CommentActivity,
-) -> Result<(), Fault> {
-    comment_search::follow(tx, key, activity).await?;
-    notify(tx, key, activity).await
+/// Something that happened in the threads of one room.
+pub(super) type Happened<'a> = (&'a DataKey, &'a CommentActivity);
+
+/// What else changes because of all that happened, in the order in which it did.
+pub(super) async fn follow(tx: &mut Tx, happened: &[Happened<'_>]) -> Result<(), Fault> {
+    comment_search::follow(tx, happened).await?;
+    notify(tx, happened).await
 }
 
 /// The files that a new comment comes with.

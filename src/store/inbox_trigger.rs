@@ -71,6 +71,7 @@ pub struct TextMention {
 
 /// A notification that nobody read yet, to be inserted.
 pub(super) struct NewNotice<'a> {
+    pub project: &'a ProjectId,
     pub id: NotificationId,
     pub user: &'a str,
     pub key: &'a str,
@@ -176,6 +177,7 @@ async fn trigger(
     let Some((id, data)) = there else {
         let data = to_text(notice.activity.clone().append_to(Vec::new()))?;
         let new = NewNotice {
+            project,
             id: fresh.clone(),
             user: notice.user.as_str(),
             key,
@@ -186,7 +188,7 @@ async fn trigger(
             data: &data,
             at_ms: stamp.ms(),
         };
-        return match insert(tx, project, &[new], "").await {
+        return match insert(tx, &[new], "").await {
             Err(fault) if fault.is_unique_violation() => {
                 Err(Fault::Retry("a notification was made at the same time"))
             }
@@ -218,6 +220,7 @@ async fn mention_in_text(
     let mut new = Vec::with_capacity(users.len());
     for user in &users {
         new.push(NewNotice {
+            project: &key.project,
             id: NotificationId::random()?,
             user: user.as_str(),
             key: &key.key,
@@ -229,7 +232,7 @@ async fn mention_in_text(
             at_ms: now_ms,
         });
     }
-    insert(tx, &key.project, &new, UNLESS_THERE).await
+    insert(tx, &new, UNLESS_THERE).await
 }
 
 /// In one order, so that two who mention the same people do not wait for each other.
@@ -266,7 +269,6 @@ async fn whom_to_tell(
 /// Inserts unread notifications; `tail` says what to do about those that are there already.
 pub(super) async fn insert(
     tx: &mut Tx,
-    project: &ProjectId,
     notices: &[NewNotice<'_>],
     tail: &str,
 ) -> Result<(), Fault> {
@@ -276,7 +278,7 @@ pub(super) async fn insert(
             let mut query = sqlx::query(AssertSqlSafe(text));
             for new in run {
                 query = query
-                    .bind(project.as_str())
+                    .bind(new.project.as_str())
                     .bind(new.id.as_str())
                     .bind(new.user)
                     .bind(new.key)

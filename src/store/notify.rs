@@ -3,25 +3,29 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::comment_write::Happened;
 use super::db::{Tx, on_tx};
 use super::fault::{Fault, on};
 use super::inbox_trigger::{NewNotice, insert};
 use super::inbox_write::{Gone, bury};
 use super::room_data::DataKey;
-use super::thread_subscription::{follow, unfollow_all};
+use super::select_at::{nth, select_at};
+use super::thread_subscription::{Follower, follow, unfollow_all};
 use super::user_access::accesses_of;
 use crate::domain::comment::{ActivityKind, CommentActivity, Mention};
 use crate::domain::content_id::NotificationId;
-use crate::domain::ids::{OrganizationId, UserId};
+use crate::domain::ids::{OrganizationId, ProjectId, UserId};
 use crate::domain::notification::{
     About, Known, THREAD_KIND, ThreadFacts, ThreadNotices, UserAccess, may_be_told,
 };
 
-const SELECT_FOLLOWS: &str = "SELECT user_id, deleted_at_ms FROM thread_subscription \
-    WHERE project_id = $1 AND key = $2 AND thread_id = $3";
+const SELECT_FOLLOWS: &str = "SELECT place, user_id, deleted_at_ms \
+    FROM wanted CROSS JOIN thread_subscription \
+    WHERE project_id = a AND key = b AND thread_id = c";
 /// Of all who said anything: whoever said what is usual is as good as nobody.
-const SELECT_NOTICES: &str = "SELECT user_id, threads FROM room_subscription_setting \
-    WHERE project_id = $1 AND key = $2 AND threads IN ('all', 'none')";
+const SELECT_NOTICES: &str = "SELECT place, user_id, threads \
+    FROM wanted CROSS JOIN room_subscription_setting \
+    WHERE project_id = a AND key = b AND threads IN ('all', 'none')";
 /// A group of another organization is a name that means nothing here, as one that is not for this.
 const SELECT_MEMBERS: &str = "SELECT m.user_id FROM user_group_member m \
     JOIN user_group g ON g.project_id = m.project_id AND g.id = m.group_id \
@@ -59,48 +63,129 @@ fn meaning(kind: &ActivityKind) -> Meaning {
     }
 }
 
-pub(super) async fn notify(
-    tx: &mut Tx,
-    key: &DataKey,
-    activity: &CommentActivity,
-) -> Result<(), Fault> {
-    let (is_written, is_news) = match meaning(&activity.kind) {
-        Meaning::Writing => (true, true),
-        Meaning::News => (false, true),
-        Meaning::Mentions if activity.mentions.is_empty() => return Ok(()),
-        Meaning::Mentions => (false, false),
-        Meaning::End => return forget(tx, key, activity).await,
-        Meaning::Nothing => return Ok(()),
-    };
-    let facts = ThreadFacts {
-        actor: activity.actor.clone(),
-        is_written,
-        is_news,
-        mentioned: mentioned(tx, key, activity).await?,
-        follows: follows(tx, key, activity).await?,
-        notices: notices(tx, key).await?,
-    };
-    let candidates = facts.candidates();
-    let candidates: Vec<&UserId> = candidates.iter().collect();
-    let organization = (&key.project, &activity.room.organization_id);
-    let accesses = accesses_of(tx, organization, &candidates).await?;
-    let outcome = facts.decide(|user| may_read(activity, (&facts, &accesses), user));
-    let thread = activity.thread.as_str();
-    follow(tx, (key, thread), &outcome.following, activity.at_ms).await?;
-    tell(tx, key, activity, &outcome.told).await
+/// Something of which users may have to be told.
+struct News<'a> {
+    key: &'a DataKey,
+    activity: &'a CommentActivity,
+    is_written: bool,
+    is_news: bool,
+    mentioned: BTreeSet<UserId>,
 }
 
-fn may_read(
-    activity: &CommentActivity,
-    (facts, accesses): (&ThreadFacts, &HashMap<String, UserAccess>),
-    user: &UserId,
-) -> bool {
-    let about = About::Thread { id: activity.thread.clone(), visibility: activity.visibility };
-    let known = Known {
-        access: accesses.get(user.as_str()),
-        follows: facts.follows.get(user) == Some(&true),
-    };
-    may_be_told(&activity.room, user, known, &about)
+/// What is known of the threads and rooms, and of the users who may be concerned.
+struct Background<'a> {
+    follows: HashMap<[&'a str; 3], BTreeMap<UserId, bool>>,
+    notices: HashMap<[&'a str; 2], BTreeMap<UserId, ThreadNotices>>,
+    accesses: HashMap<(&'a ProjectId, &'a OrganizationId), HashMap<String, UserAccess>>,
+}
+
+impl<'a> News<'a> {
+    fn thread(&self) -> [&'a str; 3] {
+        [self.key.project.as_str(), &self.key.key, self.activity.thread.as_str()]
+    }
+
+    fn room(&self) -> [&'a str; 2] {
+        [self.key.project.as_str(), &self.key.key]
+    }
+
+    fn organization(&self) -> (&'a ProjectId, &'a OrganizationId) {
+        (&self.key.project, &self.activity.room.organization_id)
+    }
+
+    /// What the rules ask for; the background gets it back with [`Background::put`].
+    fn facts(&self, background: &mut Background<'a>) -> ThreadFacts {
+        ThreadFacts {
+            actor: self.activity.actor.clone(),
+            is_written: self.is_written,
+            is_news: self.is_news,
+            mentioned: self.mentioned.clone(),
+            follows: background.follows.remove(&self.thread()).unwrap_or_default(),
+            notices: background.notices.remove(&self.room()).unwrap_or_default(),
+        }
+    }
+
+    fn may_be_told(&self, background: &Background<'_>, facts: &ThreadFacts, user: &UserId) -> bool {
+        let activity = self.activity;
+        let about = About::Thread { id: activity.thread.clone(), visibility: activity.visibility };
+        let accesses = background.accesses.get(&self.organization());
+        let known = Known {
+            access: accesses.and_then(|accesses| accesses.get(user.as_str())),
+            follows: facts.follows.get(user) == Some(&true),
+        };
+        may_be_told(&activity.room, user, known, &about)
+    }
+}
+
+impl<'a> Background<'a> {
+    async fn read(tx: &mut Tx, news: &[News<'a>]) -> Result<Self, Fault> {
+        let mut background = Self {
+            follows: follows(tx, &distinct(news.iter().map(News::thread))).await?,
+            notices: notices(tx, &distinct(news.iter().map(News::room))).await?,
+            accesses: HashMap::new(),
+        };
+        let mut concerned: HashMap<_, BTreeSet<UserId>> = HashMap::new();
+        for one in news {
+            let facts = one.facts(&mut background);
+            let users = concerned.entry(one.organization()).or_default();
+            users.extend(facts.candidates());
+            // Whoever writes now follows the thread, and hears of what is written after it.
+            users.extend(facts.actor.clone());
+            users.extend(facts.mentioned.iter().cloned());
+            background.put(one, facts);
+        }
+        for (organization, users) in concerned {
+            let users: Vec<&UserId> = users.iter().collect();
+            let accesses = accesses_of(tx, organization, &users).await?;
+            background.accesses.insert(organization, accesses);
+        }
+        Ok(background)
+    }
+
+    fn put(&mut self, news: &News<'a>, facts: ThreadFacts) {
+        self.follows.insert(news.thread(), facts.follows);
+        self.notices.insert(news.room(), facts.notices);
+    }
+}
+
+pub(super) async fn notify(tx: &mut Tx, happened: &[Happened<'_>]) -> Result<(), Fault> {
+    let mut news = Vec::with_capacity(happened.len());
+    for &(key, activity) in happened {
+        let (is_written, is_news) = match meaning(&activity.kind) {
+            Meaning::Writing => (true, true),
+            Meaning::News => (false, true),
+            Meaning::Mentions if !activity.mentions.is_empty() => (false, false),
+            Meaning::Mentions | Meaning::Nothing => continue,
+            Meaning::End => {
+                forget(tx, key, activity).await?;
+                continue;
+            }
+        };
+        let mentioned = mentioned(tx, key, activity).await?;
+        news.push(News { key, activity, is_written, is_news, mentioned });
+    }
+    if news.is_empty() {
+        return Ok(());
+    }
+    let mut background = Background::read(tx, &news).await?;
+    let mut followers = Vec::new();
+    // Who was told of a thread twice is told of the last time.
+    let mut told = BTreeMap::new();
+    for one in &news {
+        let mut facts = one.facts(&mut background);
+        let outcome = facts.decide(|user| one.may_be_told(&background, &facts, user));
+        let (key, thread, at_ms) = (one.key, one.activity.thread.as_str(), one.activity.at_ms);
+        told.extend(outcome.told.into_iter().map(|user| ((one.thread(), user), one)));
+        facts.follows.extend(outcome.following.iter().map(|user| (user.clone(), true)));
+        let following = outcome.following.into_iter();
+        followers.extend(following.map(|user| Follower { key, thread, user, at_ms }));
+        background.put(one, facts);
+    }
+    follow(tx, &followers).await?;
+    tell(tx, &told).await
+}
+
+fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
+    all.collect::<BTreeSet<T>>().into_iter().collect()
 }
 
 /// The users who are mentioned, and the members of the groups.
@@ -138,45 +223,39 @@ pub(super) async fn members(
     Ok(rows.into_iter().map(|(user,)| UserId::trusted(user)).collect())
 }
 
-async fn follows(
+async fn follows<'a>(
     tx: &mut Tx,
-    key: &DataKey,
-    activity: &CommentActivity,
-) -> Result<BTreeMap<UserId, bool>, Fault> {
-    let rows: Vec<(String, Option<i64>)> = on_tx!(tx.read(), |c| sqlx::query_as(SELECT_FOLLOWS)
-        .bind(key.project.as_str())
-        .bind(&*key.key)
-        .bind(activity.thread.as_str())
-        .fetch_all(c)
-        .await)
-    .map_err(on("thread_subscription"))?;
-    let follows = rows.into_iter().map(|(user, left)| (UserId::trusted(user), left.is_none()));
-    Ok(follows.collect())
-}
-
-async fn notices(tx: &mut Tx, key: &DataKey) -> Result<BTreeMap<UserId, ThreadNotices>, Fault> {
-    let rows: Vec<(String, String)> = on_tx!(tx.read(), |c| sqlx::query_as(SELECT_NOTICES)
-        .bind(key.project.as_str())
-        .bind(&*key.key)
-        .fetch_all(c)
-        .await)
-    .map_err(on("room_subscription_setting"))?;
-    let mut found = BTreeMap::new();
-    for (user, threads) in rows {
-        found.insert(UserId::trusted(user), ThreadNotices::parse(&threads)?);
+    threads: &[[&'a str; 3]],
+) -> Result<HashMap<[&'a str; 3], BTreeMap<UserId, bool>>, Fault> {
+    let rows: Vec<(i64, String, Option<i64>)> =
+        select_at(tx, "thread_subscription", SELECT_FOLLOWS, threads).await?;
+    let mut found: HashMap<_, BTreeMap<_, _>> = HashMap::with_capacity(threads.len());
+    for (place, user, left) in rows {
+        let follows = found.entry(nth(threads, place)?).or_default();
+        follows.insert(UserId::trusted(user), left.is_none());
     }
     Ok(found)
 }
 
-async fn tell(
+async fn notices<'a>(
     tx: &mut Tx,
-    key: &DataKey,
-    activity: &CommentActivity,
-    users: &BTreeSet<UserId>,
-) -> Result<(), Fault> {
-    let mut new = Vec::with_capacity(users.len());
-    for user in users {
+    rooms: &[[&'a str; 2]],
+) -> Result<HashMap<[&'a str; 2], BTreeMap<UserId, ThreadNotices>>, Fault> {
+    let rows: Vec<(i64, String, String)> =
+        select_at(tx, "room_subscription_setting", SELECT_NOTICES, rooms).await?;
+    let mut found: HashMap<_, BTreeMap<_, _>> = HashMap::new();
+    for (place, user, threads) in rows {
+        let notices = found.entry(nth(rooms, place)?).or_default();
+        notices.insert(UserId::trusted(user), ThreadNotices::parse(&threads)?);
+    }
+    Ok(found)
+}
+
+async fn tell(tx: &mut Tx, told: &BTreeMap<([&str; 3], UserId), &News<'_>>) -> Result<(), Fault> {
+    let mut new = Vec::with_capacity(told.len());
+    for ((_, user), News { key, activity, .. }) in told {
         new.push(NewNotice {
+            project: &key.project,
             id: NotificationId::random()?,
             user: user.as_str(),
             key: &key.key,
@@ -188,7 +267,7 @@ async fn tell(
             at_ms: activity.at_ms,
         });
     }
-    insert(tx, &key.project, &new, TELL_AGAIN).await
+    insert(tx, &new, TELL_AGAIN).await
 }
 
 async fn forget(tx: &mut Tx, key: &DataKey, activity: &CommentActivity) -> Result<(), Fault> {

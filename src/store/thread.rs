@@ -216,8 +216,9 @@ async fn create(
         Inserted::Same => return Err(comment_exists().into()),
     };
     let kind = ActivityKind::ThreadCreated(draft.comment.id.clone());
-    let activity = scope.activity(&row, kind)?.saying(&draft.comment.body);
-    follow(tx, key, &activity).await?;
+    let has_attachments = !comment.attachments.is_empty();
+    let activity = scope.activity(&row, kind)?.saying(&draft.comment.body, has_attachments);
+    follow(tx, &[(key, &activity)]).await?;
     Ok(Some(row.into_thread(&scope.view.room_id, vec![comment])?))
 }
 

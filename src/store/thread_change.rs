@@ -88,7 +88,7 @@ async fn resolve(
     row.touch(stamp_ms);
     save_thread(tx, &scope.view.key, &row).await?;
     let kind = if resolved { ActivityKind::Resolved } else { ActivityKind::Unresolved };
-    follow(tx, &scope.view.key, &scope.activity(&row, kind)?).await?;
+    follow(tx, &[(&scope.view.key, &scope.activity(&row, kind)?)]).await?;
     Ok(Changed { value: true, visibility })
 }
 

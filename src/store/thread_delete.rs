@@ -43,5 +43,6 @@ pub(super) async fn delete_locked(
     (thread.comments_count, thread.comments_living, thread.bytes) = (0, 0, 0);
     thread.deleted_at_ms = Some(thread.updated_at_ms);
     save_thread(tx, key, &thread).await?;
-    follow(tx, key, &scope.activity(&thread, ActivityKind::ThreadDeleted)?).await
+    let activity = scope.activity(&thread, ActivityKind::ThreadDeleted)?;
+    follow(tx, &[(key, &activity)]).await
 }

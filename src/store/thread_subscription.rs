@@ -1,7 +1,5 @@
 //! Who follows which thread, and what their inboxes tell of these threads.
 
-use std::collections::BTreeSet;
-
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow};
@@ -81,6 +79,14 @@ pub struct SubscriptionChange {
     pub subscription: ThreadSubscription,
 }
 
+/// Somebody who follows a thread or leaves it.
+pub(super) struct Follower<'a> {
+    pub key: &'a DataKey,
+    pub thread: &'a str,
+    pub user: UserId,
+    pub at_ms: i64,
+}
+
 #[derive(FromRow)]
 struct SubscriptionRow {
     thread_id: String,
@@ -126,16 +132,13 @@ impl Store {
                 let (view, thread, user, follows, stamp) = args;
                 lock_data(tx, &view.key).await?;
                 check_readable(tx, view, thread).await?;
-                let (place, users) = ((&view.key, thread.as_str()), BTreeSet::from([user.clone()]));
-                if *follows {
-                    follow(tx, place, &users, stamp.ms()).await?;
-                } else {
-                    upsert(tx, place, &users, (stamp.ms(), Some(stamp.ms()), LEAVE)).await?;
-                }
+                let (key, thread, at_ms) = (&view.key, thread.as_str(), stamp.ms());
+                upsert(tx, &[Follower { key, thread, user: user.clone(), at_ms }], *follows)
+                    .await?;
                 let row: SubscriptionRow = on_tx!(tx.read(), |c| sqlx::query_as(FIND)
                     .bind(view.key.project.as_str())
                     .bind(&*view.key.key)
-                    .bind(thread.as_str())
+                    .bind(thread)
                     .bind(user.as_str())
                     .fetch_one(c)
                     .await)
@@ -317,14 +320,9 @@ async fn check_readable(tx: &mut Tx, view: &ThreadView, thread: &ThreadId) -> Re
     Ok(check_row(row, view)?)
 }
 
-/// Makes users follow a thread.
-pub(super) async fn follow(
-    tx: &mut Tx,
-    place: (&DataKey, &str),
-    users: &BTreeSet<UserId>,
-    now_ms: i64,
-) -> Result<(), Fault> {
-    upsert(tx, place, users, (now_ms, None, FOLLOW_AGAIN)).await
+/// Makes users follow threads.
+pub(super) async fn follow(tx: &mut Tx, followers: &[Follower<'_>]) -> Result<(), Fault> {
+    upsert(tx, followers, true).await
 }
 
 /// When a thread goes.
@@ -344,26 +342,20 @@ pub(super) async fn unfollow_all(
     .map_err(on("thread_subscription"))
 }
 
-async fn upsert(
-    tx: &mut Tx,
-    (key, thread): (&DataKey, &str),
-    users: &BTreeSet<UserId>,
-    (now_ms, deleted_at_ms, tail): (i64, Option<i64>, &str),
-) -> Result<(), Fault> {
-    let users: Vec<&UserId> = users.iter().collect();
-    for run in runs(&users) {
-        let text = values(INSERT, run.len(), 7, tail);
+async fn upsert(tx: &mut Tx, followers: &[Follower<'_>], follows: bool) -> Result<(), Fault> {
+    for run in runs(followers) {
+        let text = values(INSERT, run.len(), 7, if follows { FOLLOW_AGAIN } else { LEAVE });
         on_tx!(tx.write(), |c| {
             let mut query = sqlx::query(AssertSqlSafe(text));
-            for user in run {
+            for Follower { key, thread, user, at_ms } in run {
                 query = query
                     .bind(key.project.as_str())
                     .bind(&*key.key)
-                    .bind(thread)
+                    .bind(*thread)
                     .bind(user.as_str())
-                    .bind(now_ms)
-                    .bind(now_ms)
-                    .bind(deleted_at_ms);
+                    .bind(*at_ms)
+                    .bind(*at_ms)
+                    .bind((!follows).then_some(*at_ms));
             }
             query.execute(c).await.map(drop)
         })

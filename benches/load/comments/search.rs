@@ -127,7 +127,8 @@ fn comments(database: &Database, size: u64, small_rooms: u64, project: &str) -> 
     format!(
         "{numbers}, a(n, says, terms) AS (VALUES {}),
         r AS (
-            SELECT i, CASE WHEN i % 10 = 0 THEN 0 ELSE 1 + (i * 7919) % {small_rooms} END AS room,
+            SELECT i, CASE WHEN i % 10 = 0 THEN 0
+                ELSE 1 + ((i / 10) * 9 + i % 10) * 7919 % {small_rooms} END AS room,
                 CASE WHEN (i / 10) % 10 = 3 THEN ' budget' ELSE '' END
                 || CASE WHEN i % {few} = 0 THEN ' zebra' ELSE '' END
                 || CASE WHEN i % 2 = 0 THEN ' left' ELSE ' right' END AS words_said,

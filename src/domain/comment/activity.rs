@@ -17,17 +17,24 @@ pub struct CommentActivity {
     pub actor: Option<UserId>,
     pub at_ms: i64,
     pub kind: ActivityKind,
-    /// What the comment says that was written or edited.
-    pub body: Option<CommentBody>,
+    /// The comment that was written or edited.
+    pub said: Option<Said>,
     /// Who is named in the comment and was not named in it before.
     pub mentions: Vec<Mention>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Said {
+    pub body: CommentBody,
+    pub has_attachments: bool,
 }
 
 impl CommentActivity {
     /// With what a new comment says, and whom it names.
     #[must_use]
-    pub fn saying(self, body: &CommentBody) -> Self {
-        Self { body: Some(body.clone()), mentions: body.mentions(), ..self }
+    pub fn saying(self, body: &CommentBody, has_attachments: bool) -> Self {
+        let said = Some(Said { body: body.clone(), has_attachments });
+        Self { said, mentions: body.mentions(), ..self }
     }
 }
 
