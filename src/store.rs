@@ -97,7 +97,7 @@ pub use options::{DatabaseOptions, GROUP_COMMIT_MAX, ROOM_CACHE_BYTES_MAX, Targe
 pub use project::Project;
 pub use quiet_polls::{Poll, PollTicket};
 pub use room::{Inserted, Moved, Renamed};
-pub use room_data::{DataKey, RoomContents, RoomData, RoomKey};
+pub use room_data::{DataKey, RoomData, RoomKey};
 pub use room_subscription::RoomSubscriptionEntry;
 pub use schema::{Schema, SchemaDeleted, SchemaId, SchemaUpdated};
 pub use signing_key::{SigningAlgorithm, SigningKey};

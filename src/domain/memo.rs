@@ -17,6 +17,11 @@ impl Memo {
         let kept = self.0.get_or_init(|| Arc::new(make()));
         Arc::clone(kept).downcast().unwrap_or_else(|_| Arc::new(make()))
     }
+
+    /// What was kept before, if it is of this kind.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.get().and_then(|kept| Arc::clone(kept).downcast().ok())
+    }
 }
 
 impl Clone for Memo {
@@ -45,7 +50,10 @@ mod tests {
     #[test]
     fn a_memo_is_made_once_and_not_copied() {
         let memo = Memo::default();
+        assert_eq!(memo.get::<i32>(), None);
         assert_eq!(*memo.get_or_make(|| 1), 1);
+        assert_eq!(memo.get::<i32>().as_deref(), Some(&1));
+        assert_eq!(memo.get::<&str>(), None);
         assert_eq!(*memo.get_or_make(|| 2), 1);
         assert_eq!(*memo.get_or_make(|| "other"), "other");
         assert_eq!(*memo.clone().get_or_make(|| 3), 3);

@@ -39,6 +39,8 @@ pub struct Room {
     pub engine: Engine,
     /// The room as outer layers have written it.
     pub memo: Memo,
+    /// Where the store keeps what the room holds.
+    pub place: Memo,
 }
 
 /// A room to be created, checked.
@@ -111,6 +113,7 @@ impl RoomDraft {
             metadata: self.metadata,
             engine: self.engine,
             memo: Memo::default(),
+            place: Memo::default(),
         }
     }
 }

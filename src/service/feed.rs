@@ -29,8 +29,7 @@ impl FeedHandlers {
     async fn read(&self, ctx: &Ctx, room_id: &str) -> Result<Option<DataKey>, Error> {
         let right = (Level::Read, Resource::Feeds);
         let opened = self.contents.open_for(ctx, room_id, right, Audience::Everybody).await?;
-        let data = self.contents.store.find_room_data(&opened.project, &opened.room).await?;
-        Ok(data.map(|data| data.key))
+        self.contents.store.find_data_key(&opened.project, &opened.room).await
     }
 
     async fn change(

@@ -53,8 +53,8 @@ impl Files {
         audience: Audience,
     ) -> Result<(Opened, Option<DataKey>), Error> {
         let opened = self.contents.open_for(ctx, room_id, need, audience).await?;
-        let data = self.contents.store.find_room_data(&opened.project, &opened.room).await?;
-        Ok((opened, data.map(|data| data.key)))
+        let key = self.contents.store.find_data_key(&opened.project, &opened.room).await?;
+        Ok((opened, key))
     }
 
     /// For who may write `resource`; makes a place if there is none.
@@ -67,8 +67,8 @@ impl Files {
     ) -> Result<DataKey, Error> {
         let need = (Level::Write, resource);
         let opened = self.contents.open_for(ctx, room_id, need, audience).await?;
-        let data = self.contents.store.ensure_room_data(&opened.project, &opened.room).await?;
-        Ok(data.ok_or_else(room_not_found)?.key)
+        let key = self.contents.store.ensure_data_key(&opened.project, &opened.room).await?;
+        key.ok_or_else(room_not_found)
     }
 
     /// An address that works until `expires`.
@@ -102,8 +102,7 @@ impl Files {
             return Ok(None);
         };
         let room = grant.open(room);
-        let data = store.find_room_data(grant.project(), &room).await?;
-        Ok(data.map(|data| data.key))
+        store.find_data_key(grant.project(), &room).await
     }
 
     pub async fn download<Id, Kind>(

@@ -46,8 +46,8 @@ impl InboxHandlers {
             let problem = "must be the organization of the room";
             return Err(Error::invalid("organizationId", problem));
         }
-        let data = store.ensure_room_data(grant.project(), &room).await?;
-        Ok(NoticePlace::Room(data.ok_or_else(room_not_found)?.key))
+        let key = store.ensure_data_key(grant.project(), &room).await?;
+        Ok(NoticePlace::Room(key.ok_or_else(room_not_found)?))
     }
 
     /// A notification of a person's that the caller may read.
@@ -306,8 +306,8 @@ impl InboxService for InboxHandlers {
         let audience = Audience::Everybody;
         let opened = self.contents.open_for(ctx, &request.room_id, right, audience).await?;
         let store = &self.contents.store;
-        if let Some(data) = store.find_room_data(&opened.project, &opened.room).await? {
-            store.delete_text_mention(&data.key, &mention, ctx.now_ms()).await?;
+        if let Some(key) = store.find_data_key(&opened.project, &opened.room).await? {
+            store.delete_text_mention(&key, &mention, ctx.now_ms()).await?;
         }
         Ok(v1::DeleteTextMentionResponse {})
     }

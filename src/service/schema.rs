@@ -100,8 +100,8 @@ impl SchemaService for SchemaHandlers {
     ) -> Result<v1::GetRoomSchemaResponse, Error> {
         let grant = ctx.require_admin()?;
         let Opened { project, room } = self.room(&grant, &request.room_id).await?;
-        let held = self.contents.store.find_room_data(&project, &room).await?;
-        let id = held.and_then(|held| held.schema).ok_or_else(schema_not_found)?;
+        let id = self.contents.store.find_room_schema(&project, &room).await?;
+        let id = id.ok_or_else(schema_not_found)?;
         let found = self.contents.store.find_schema(&grant, &id).await?;
         let found = found.ok_or_else(schema_not_found)?;
         Ok(v1::GetRoomSchemaResponse { schema: Some(found.into()) })

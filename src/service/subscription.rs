@@ -117,8 +117,8 @@ impl SubscriptionService for SubscriptionHandlers {
     ) -> Result<v1::GetRoomSubscriptionSettingsResponse, Error> {
         let (opened, person) = self.open(ctx, &request.room_id, &request.user_id).await?;
         let store = &self.contents.store;
-        let said = match store.find_room_data(&opened.project, &opened.room).await? {
-            Some(data) => store.find_room_subscription(&data.key, &person.id).await?,
+        let said = match store.find_data_key(&opened.project, &opened.room).await? {
+            Some(key) => store.find_room_subscription(&key, &person.id).await?,
             None => RoomSubscription::default(),
         };
         let settings = Some(v1::RoomSubscriptionSettings::from(said));
@@ -133,8 +133,8 @@ impl SubscriptionService for SubscriptionHandlers {
         let patch = RoomSubscription::parse(&request.threads, &request.text_mentions)?;
         let (opened, person) = self.open(ctx, &request.room_id, &request.user_id).await?;
         let store = &self.contents.store;
-        let data = store.ensure_room_data(&opened.project, &opened.room).await?;
-        let key = data.ok_or_else(room_not_found)?.key;
+        let key = store.ensure_data_key(&opened.project, &opened.room).await?;
+        let key = key.ok_or_else(room_not_found)?;
         let said = store.update_room_subscription(&key, &person.id, patch).await?;
         let settings = Some(v1::RoomSubscriptionSettings::from(said));
         Ok(v1::UpdateRoomSubscriptionSettingsResponse { settings })
@@ -147,8 +147,8 @@ impl SubscriptionService for SubscriptionHandlers {
     ) -> Result<v1::DeleteRoomSubscriptionSettingsResponse, Error> {
         let (opened, person) = self.open(ctx, &request.room_id, &request.user_id).await?;
         let store = &self.contents.store;
-        if let Some(data) = store.find_room_data(&opened.project, &opened.room).await? {
-            store.delete_room_subscription(&data.key, &person.id).await?;
+        if let Some(key) = store.find_data_key(&opened.project, &opened.room).await? {
+            store.delete_room_subscription(&key, &person.id).await?;
         }
         Ok(v1::DeleteRoomSubscriptionSettingsResponse {})
     }

@@ -30,8 +30,8 @@ impl InboxHandlers {
             Actor::Secret | Actor::Public => UserId::parse("createdBy", &request.created_by)?,
         };
         let store = &self.contents.store;
-        let data = store.ensure_room_data(&opened.project, &opened.room).await?;
-        let key = data.ok_or_else(room_not_found)?.key;
+        let key = store.ensure_data_key(&opened.project, &opened.room).await?;
+        let key = key.ok_or_else(room_not_found)?;
         let mention = TextMention { room: opened.room, id, created_by, mention };
         store.insert_text_mention(&key, mention, ctx.now_ms()).await
     }

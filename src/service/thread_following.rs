@@ -18,8 +18,8 @@ impl SubscriptionHandlers {
     async fn threads(&self, ctx: &Ctx, room_id: &str) -> Result<(Opened, ThreadView), Error> {
         let right = (Level::Read, Resource::Comments);
         let opened = self.contents.open_for(ctx, room_id, right, Audience::Everybody).await?;
-        let data = self.contents.store.find_room_data(&opened.project, &opened.room).await?;
-        let key = data.ok_or_else(thread_not_found)?.key;
+        let key = self.contents.store.find_data_key(&opened.project, &opened.room).await?;
+        let key = key.ok_or_else(thread_not_found)?;
         let right = ctx.threads(&opened.room, Level::Read)?;
         let room_id = opened.room.id.clone();
         Ok((opened, ThreadView { key, room_id, right }))

@@ -28,8 +28,7 @@ impl VersionHandlers {
 
     /// Where a room keeps what it holds; nowhere, if it never held anything.
     async fn data(&self, opened: &Opened) -> Result<Option<DataKey>, Error> {
-        let data = self.contents.store.find_room_data(&opened.project, &opened.room).await?;
-        Ok(data.map(|data| data.key))
+        self.contents.store.find_data_key(&opened.project, &opened.room).await
     }
 
     /// One document of a version.

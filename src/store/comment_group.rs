@@ -34,16 +34,16 @@ const SELECT_THREADS: &str = concat!(
     " FROM wanted CROSS JOIN thread WHERE project_id = a AND key = b AND id = c \
      AND deleted_at_ms IS NULL"
 );
-const INSERT_COMMENTS: &str = "INSERT INTO comment \
+/// `OR FAIL` lets SQLite do without a copy of each page that it changes: what a statement that
+/// failed has written is undone with the whole group.
+const INSERT_COMMENTS: &str = "INSERT OR FAIL INTO comment \
     (project_id, key, id, thread_id, seq, visibility, user_id, created_at_ms, body, metadata, \
     attachments, reactions_count) VALUES ";
-/// The rows are there: this updates many with one text.
-const SAVE_THREADS: &str = "INSERT INTO thread \
-    (project_id, key, id, visibility, created_by, created_at_ms, updated_at_ms, resolved, \
-    metadata, comments_count, comments_living, bytes) VALUES ";
-const SAVE_TAIL: &str = " ON CONFLICT (project_id, key, id) DO UPDATE SET \
-    updated_at_ms = excluded.updated_at_ms, comments_count = excluded.comments_count, \
-    comments_living = excluded.comments_living, bytes = excluded.bytes";
+const SAVE_THREADS: &str = "WITH saved (of_project, of_key, of_id, updated, counted, living, size) \
+    AS (VALUES ";
+const SAVE_TAIL: &str = ") UPDATE OR FAIL thread SET updated_at_ms = updated, \
+    comments_count = counted, comments_living = living, bytes = size FROM saved \
+    WHERE project_id = of_project AND key = of_key AND id = of_id";
 
 pub(super) type Args = (CommentScope, ThreadId, CommentDraft, Stamp);
 type Outcome = (Visibility, Inserted);
@@ -212,7 +212,7 @@ async fn insert_rows(tx: &mut Tx, comments: &[Taken<'_>]) -> Result<(), Fault> {
 
 async fn save_threads(tx: &mut Tx, threads: &[(Place<'_>, ThreadState)]) -> Result<(), Fault> {
     for run in runs(threads) {
-        let text = values(SAVE_THREADS, run.len(), 12, SAVE_TAIL);
+        let text = values(SAVE_THREADS, run.len(), 7, SAVE_TAIL);
         on_tx!(tx.write(), |c| {
             let mut query = sqlx::query(AssertSqlSafe(text));
             for ([project, key, id], ThreadState { row, .. }) in run {
@@ -220,12 +220,7 @@ async fn save_threads(tx: &mut Tx, threads: &[(Place<'_>, ThreadState)]) -> Resu
                     .bind(*project)
                     .bind(*key)
                     .bind(*id)
-                    .bind(row.visibility.as_str())
-                    .bind(row.created_by.as_str())
-                    .bind(row.created_at_ms)
                     .bind(row.updated_at_ms)
-                    .bind(row.resolved)
-                    .bind(row.metadata.as_str())
                     .bind(row.comments_count)
                     .bind(row.comments_living)
                     .bind(row.bytes);

@@ -65,8 +65,9 @@ pub(super) type Happened<'a> = (&'a DataKey, &'a CommentActivity);
 
 /// What else changes because of all that happened, in the order in which it did.
 pub(super) async fn follow(tx: &mut Tx, happened: &[Happened<'_>]) -> Result<(), Fault> {
-    comment_search::follow(tx, happened).await?;
-    notify(tx, happened).await
+    notify(tx, happened).await?;
+    // Last, since FTS5 writes what it has gathered before the next statement that may fail.
+    comment_search::follow(tx, happened).await
 }
 
 /// The files that a new comment comes with.

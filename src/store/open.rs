@@ -76,6 +76,8 @@ async fn open_sqlite(
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .pragma("cache_size", format!("-{SQLITE_CACHE_KIB}"))
+        // What a statement may have to take back is kept aside, which is a file otherwise.
+        .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", WAL_CHECKPOINT_PAGES.to_string())
         .disable_statement_logging();
     let conn = open_writer(&connect, options.busy_timeout)

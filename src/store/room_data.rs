@@ -84,19 +84,6 @@ pub struct RoomData {
     pub schema: Option<SchemaId>,
 }
 
-/// As [`RoomData`], for those who do not own the room.
-#[derive(Debug, Clone)]
-pub struct RoomContents {
-    pub key: DataKey,
-    pub schema: Option<SchemaId>,
-}
-
-impl From<RoomData> for RoomContents {
-    fn from(data: RoomData) -> Self {
-        Self { key: data.key.data, schema: data.schema }
-    }
-}
-
 #[derive(FromRow)]
 struct RoomDataRow {
     key: String,
@@ -153,12 +140,49 @@ impl Store {
     }
 
     /// Where a room keeps what it holds, without opening it; `None` if it never held anything.
-    /// Takes the room itself, which only somebody with a right to it has.
-    pub async fn find_room_data(
+    /// Takes the room itself, which only somebody with a right to it has. The place stays the same
+    /// for as long as the room exists, so it is remembered with the room.
+    pub async fn find_data_key(
         &self,
         project: &ProjectId,
         room: &Room,
-    ) -> Result<Option<RoomContents>, Error> {
+    ) -> Result<Option<DataKey>, Error> {
+        if let Some(key) = room.place.get::<DataKey>() {
+            return Ok(Some(DataKey::clone(&key)));
+        }
+        let found = self.room_data(project, room).await?;
+        Ok(found.map(|found| remember(room, found.key.data)))
+    }
+
+    /// As [`Store::find_data_key`], and makes a place for the room if it has none yet. `None` if the
+    /// room is gone.
+    pub async fn ensure_data_key(
+        &self,
+        project: &ProjectId,
+        room: &Room,
+    ) -> Result<Option<DataKey>, Error> {
+        if let Some(found) = self.find_data_key(project, room).await? {
+            return Ok(Some(found));
+        }
+        let args = (project.clone(), room.id.clone(), random_key()?);
+        let made = self
+            .transact("ensure_data_key", Touched::nothing(), args, |tx, (project, room, fresh)| {
+                Box::pin(open(tx, (project, room), fresh, (0, 0)))
+            })
+            .await?;
+        Ok(made.map(|made| remember(room, made.key.data)))
+    }
+
+    /// The schema that a room has.
+    pub async fn find_room_schema(
+        &self,
+        project: &ProjectId,
+        room: &Room,
+    ) -> Result<Option<SchemaId>, Error> {
+        Ok(self.room_data(project, room).await?.and_then(|found| found.schema))
+    }
+
+    async fn room_data(&self, project: &ProjectId, room: &Room) -> Result<Option<RoomData>, Error> {
         let row: Option<RoomDataRow> = self
             .read("room_data", async {
                 on_db!(&self.inner.db, |c| sqlx::query_as(FIND)
@@ -168,28 +192,7 @@ impl Store {
                     .await)
             })
             .await?;
-        row.map(|row| row.into_data(project, 0))
-            .transpose()
-            .map(|data| data.map(RoomContents::from))
-    }
-
-    /// As [`Store::find_room_data`], and makes a place for the room if it has none yet. `None` if
-    /// the room is gone.
-    pub async fn ensure_room_data(
-        &self,
-        project: &ProjectId,
-        room: &Room,
-    ) -> Result<Option<RoomContents>, Error> {
-        if let Some(found) = self.find_room_data(project, room).await? {
-            return Ok(Some(found));
-        }
-        let args = (project.clone(), room.id.clone(), random_key()?);
-        let made = self
-            .transact("ensure_room_data", Touched::nothing(), args, |tx, (project, room, fresh)| {
-                Box::pin(open(tx, (project, room), fresh, (0, 0)))
-            })
-            .await?;
-        Ok(made.map(RoomContents::from))
+        row.map(|row| row.into_data(project, 0)).transpose()
     }
 
     /// Numbers that nobody was or will be given again, unless they are released.
@@ -232,6 +235,10 @@ impl Store {
         })
         .await
     }
+}
+
+fn remember(room: &Room, key: DataKey) -> DataKey {
+    DataKey::clone(&room.place.get_or_make(|| key.clone()))
 }
 
 pub(super) fn random_key() -> Result<String, Error> {

@@ -58,6 +58,7 @@ impl RoomRow {
             },
             id: RoomId::trusted(self.id),
             memo: Memo::default(),
+            place: Memo::default(),
         };
         Ok(Arc::new(room))
     }

@@ -2,6 +2,7 @@
 
 use roomd::domain::ctx::ProjectGrant;
 use roomd::domain::ids::ProjectId;
+use roomd::domain::room::Room;
 use roomd::store::{DataKey, RoomKey, Schema, SchemaDeleted, SchemaId, SchemaUpdated};
 
 use crate::databases::Database;
@@ -31,8 +32,7 @@ async fn delete(db: &Database, id: &SchemaId) -> SchemaDeleted {
 
 async fn attached(db: &Database, raw: &str) -> Option<SchemaId> {
     let room = find(db, raw).await.unwrap();
-    let found = db.store.find_room_data(&ProjectId::trusted("p"), &room).await.unwrap();
-    found.unwrap().schema
+    db.store.find_room_schema(&ProjectId::trusted("p"), &room).await.unwrap()
 }
 
 async fn schemas_come_in_versions(db: &Database) {
@@ -147,17 +147,22 @@ async fn contents_are_found_without_opening(db: &Database) {
     let project = ProjectId::trusted("p");
     db.store.insert_room(&grant("p"), draft("a"), 1).await.unwrap();
     let found = find(db, "a").await.unwrap();
-    assert!(db.store.find_room_data(&project, &found).await.unwrap().is_none());
-    let made = db.store.ensure_room_data(&project, &found).await.unwrap().unwrap();
-    let again = db.store.ensure_room_data(&project, &found).await.unwrap().unwrap();
-    let data: DataKey = made.key;
-    assert_eq!(data, again.key);
+    assert!(db.store.find_data_key(&project, &found).await.unwrap().is_none());
+    let data: DataKey = db.store.ensure_data_key(&project, &found).await.unwrap().unwrap();
+    let uncached = db.store.find_room_uncached(&project, &id("a")).await.unwrap().unwrap();
+    let uncached = grant("p").open(uncached);
+    assert_eq!(db.store.ensure_data_key(&project, &uncached).await.unwrap(), Some(data.clone()));
     let opened = db.store.open_room_data(&project, &id("a"), 0).await.unwrap().unwrap().key;
     assert_eq!(opened.data(), &data);
     // Looking does not take the room from its owner.
-    db.store.ensure_room_data(&project, &found).await.unwrap();
+    db.store.ensure_data_key(&project, &Room::clone(&found)).await.unwrap();
     db.store.reserve_actors(&opened, 1).await.unwrap();
     db.store.delete_room(&grant("p"), &id("a")).await.unwrap();
-    assert!(db.store.find_room_data(&project, &found).await.unwrap().is_none());
-    assert!(db.store.ensure_room_data(&project, &found).await.unwrap().is_none());
+    // What is remembered goes with the copy of the room that a caller has.
+    let forgetful = Room::clone(&found);
+    assert!(db.store.find_data_key(&project, &forgetful).await.unwrap().is_none());
+    assert!(db.store.ensure_data_key(&project, &forgetful).await.unwrap().is_none());
+    db.store.insert_room(&grant("p"), draft("a"), 2).await.unwrap();
+    let next = find(db, "a").await.unwrap();
+    assert_ne!(db.store.ensure_data_key(&project, &next).await.unwrap(), Some(data));
 }

@@ -57,9 +57,9 @@ impl CommentsHandlers {
         ctx: &Ctx,
         opened: &Opened,
     ) -> Result<Option<ThreadView>, Error> {
-        let data = self.contents.store.find_room_data(&opened.project, &opened.room).await?;
+        let key = self.contents.store.find_data_key(&opened.project, &opened.room).await?;
         let (room_id, right) = (opened.room.id.clone(), ctx.threads(&opened.room, Level::Read)?);
-        Ok(data.map(|data| ThreadView { key: data.key, room_id, right }))
+        Ok(key.map(|key| ThreadView { key, room_id, right }))
     }
 
     /// `user` is who acts, as the request says: the field and its value.
@@ -72,9 +72,9 @@ impl CommentsHandlers {
         let right = (Level::Write, Resource::Comments);
         let opened = self.contents.open_for(ctx, room_id, right, Audience::Everybody).await?;
         let (actor, owner) = (actor(ctx, user)?, ctx.user_id()?.cloned());
-        let data = self.contents.store.ensure_room_data(&opened.project, &opened.room).await?;
+        let key = self.contents.store.ensure_data_key(&opened.project, &opened.room).await?;
         let view = ThreadView {
-            key: data.ok_or_else(room_not_found)?.key,
+            key: key.ok_or_else(room_not_found)?,
             room_id: opened.room.id.clone(),
             right: ctx.threads(&opened.room, Level::Read)?,
         };

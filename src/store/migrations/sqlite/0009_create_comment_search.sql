@@ -11,7 +11,6 @@ CREATE TABLE comment_search (
 );
 CREATE UNIQUE INDEX comment_search_by_comment
     ON comment_search (project_id, key, thread_id, comment_id);
-CREATE INDEX comment_search_by_age ON comment_search (project_id, key, seq);
 
 -- Which comments have which terms. The program makes the terms, in small letters and with nothing
 -- between them but spaces, so the simplest tokenizer is the right one. Only the numbers of comments
