@@ -55,7 +55,7 @@ impl<'a> Entry<'a> {
         let text = said.body.text();
         let mut terms: Vec<String> = text_terms(&text).into_iter().collect();
         terms.push(attachments_term(said.has_attachments));
-        terms.push(mentions_term(!said.body.mentions().is_empty()));
+        terms.push(mentions_term(said.has_mentions));
         terms.push(ScopeTerm::Room(&key.key, None).to_text());
         terms.push(ScopeTerm::Room(&key.key, Some(activity.visibility)).to_text());
         terms.push(ScopeTerm::Project(&key.project).to_text());

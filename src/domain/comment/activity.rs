@@ -26,6 +26,7 @@ pub struct CommentActivity {
 #[derive(Debug, Clone)]
 pub struct Said {
     pub body: CommentBody,
+    pub has_mentions: bool,
     pub has_attachments: bool,
 }
 
@@ -33,8 +34,10 @@ impl CommentActivity {
     /// With what a new comment says, and whom it names.
     #[must_use]
     pub fn saying(self, body: &CommentBody, has_attachments: bool) -> Self {
-        let said = Some(Said { body: body.clone(), has_attachments });
-        Self { said, mentions: body.mentions(), ..self }
+        let mentions = body.mentions();
+        let has_mentions = !mentions.is_empty();
+        let said = Some(Said { body: body.clone(), has_mentions, has_attachments });
+        Self { said, mentions, ..self }
     }
 }
 
