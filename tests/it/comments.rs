@@ -39,17 +39,8 @@ impl World {
         client
     }
 
-    /// What REST answers: the status, and the body if it is JSON.
     async fn rest(&self, bearer: &str, verb: &str, path: &str, body: Value) -> (u16, Value) {
-        let request = self.server.http.request(verb.parse().unwrap(), self.server.url(path));
-        let request = request.header("authorization", format!("Bearer {bearer}"));
-        let request = match body {
-            Value::Null => request,
-            body => request.header("content-type", "application/json").body(body.to_string()),
-        };
-        let response = request.send().await.unwrap();
-        let status = response.status().as_u16();
-        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default())
+        self.server.rest(bearer, verb, path, body).await
     }
 
     async fn user(&self, user: &str, verb: &str, path: &str, body: Value) -> (u16, Value) {

@@ -38,16 +38,8 @@ impl World {
     }
 
     async fn rest(&self, verb: &str, path: &str, body: Value) -> Value {
-        let url = self.server.url(&format!("/v2/rooms/r/feeds{path}"));
-        let request = self.server.http.request(verb.parse().unwrap(), url);
-        let bearer = format!("Bearer {}", self.project.secret.expose());
-        let request = request.header("authorization", bearer);
-        let request = match body {
-            Value::Null => request,
-            body => request.header("content-type", "application/json").body(body.to_string()),
-        };
-        let text = request.send().await.unwrap().text().await.unwrap();
-        serde_json::from_str(&text).unwrap_or_default()
+        let path = format!("/v2/rooms/r/feeds{path}");
+        self.server.rest(self.project.secret.expose(), verb, &path, body).await.1
     }
 }
 

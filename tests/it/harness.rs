@@ -17,6 +17,7 @@ use roomd::domain::permissions::AccessPatterns;
 use roomd::pages::Networks;
 use roomd::store::{ApiKeyKind, Store};
 use roomd::wire::listener::{self, Drain, Drained};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -82,6 +83,20 @@ impl Server {
 
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// What REST answers to a call, whose body is JSON or nothing: the status, and the answer if that
+    /// is JSON.
+    pub async fn rest(&self, bearer: &str, verb: &str, path: &str, body: Value) -> (u16, Value) {
+        let request = self.http.request(verb.parse().unwrap(), self.url(path));
+        let request = request.header("authorization", format!("Bearer {bearer}"));
+        let request = match body {
+            Value::Null => request,
+            body => request.header("content-type", "application/json").body(body.to_string()),
+        };
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default())
     }
 
     /// A project that no other test knows.
