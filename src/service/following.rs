@@ -121,16 +121,14 @@ pub async fn following_since(
     let threads: Vec<ThreadId> = here.iter().map(|one| one.subscription.thread.clone()).collect();
     let readable: HashSet<ThreadId> =
         store.readable_threads(&view, &threads).await?.into_iter().collect();
-    for change in here {
-        match change.subscription.deleted_at_ms {
+    let told = here.iter().map(|change| &change.subscription);
+    for subscription in told.filter(|one| readable.contains(&one.thread)) {
+        match subscription.deleted_at_ms {
             Some(at_ms) => {
-                let gone = deleted_subscription(&change.subscription.thread, at_ms);
+                let gone = deleted_subscription(&subscription.thread, at_ms);
                 delta.deleted_subscriptions.push(gone);
             }
-            None if readable.contains(&change.subscription.thread) => {
-                delta.now.subscriptions.push(v1::Subscription::from(&change.subscription));
-            }
-            None => {}
+            None => delta.now.subscriptions.push(v1::Subscription::from(subscription)),
         }
     }
     Ok(delta)

@@ -57,7 +57,7 @@ impl Reader<'_> {
         Ok(company)
     }
 
-    /// The subscriptions that are new, and those that are gone.
+    /// The subscriptions that are new, and those that are gone, of threads that the caller may read.
     pub async fn subscriptions(
         &mut self,
         changes: Changes<SubscriptionChange>,
@@ -76,13 +76,11 @@ impl Reader<'_> {
                 changes.iter().map(|change| change.subscription.thread.clone()).collect();
             let readable = self.store.readable_threads(&view, &threads).await?;
             let readable: HashSet<ThreadId> = readable.into_iter().collect();
-            for SubscriptionChange { subscription, .. } in changes {
+            let told = changes.iter().map(|change| &change.subscription);
+            for subscription in told.filter(|one| readable.contains(&one.thread)) {
                 match subscription.deleted_at_ms {
                     Some(at_ms) => gone.push(deleted_subscription(&subscription.thread, at_ms)),
-                    None if readable.contains(&subscription.thread) => {
-                        new.push(v1::Subscription::from(&subscription));
-                    }
-                    None => {}
+                    None => new.push(v1::Subscription::from(subscription)),
                 }
             }
         }

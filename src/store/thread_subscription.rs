@@ -49,7 +49,7 @@ const OF_USER: &str = "SELECT thread_id, user_id, created_at_ms, updated_at_ms, 
     FROM thread_subscription WHERE project_id = $1 AND key = $2 AND user_id = $3 \
     AND deleted_at_ms IS NULL AND thread_id IN ";
 const READABLE: &str = "SELECT id, visibility FROM thread \
-    WHERE project_id = $1 AND key = $2 AND deleted_at_ms IS NULL AND id IN ";
+    WHERE project_id = $1 AND key = $2 AND id IN ";
 const NOTIFICATIONS_OF_USER: &str = select_inbox!(
     "n.key = $2 AND n.user_id = $3 AND n.organization_id = '' AND n.kind = 'thread' \
      AND n.subject_id IN "
@@ -234,7 +234,8 @@ impl Store {
         })
     }
 
-    /// Those of these threads that exist and that the view covers, in no particular order.
+    /// Those of these threads that the view covers, in no particular order; also those that are gone,
+    /// since who followed one to its end is told of that.
     pub async fn readable_threads(
         &self,
         view: &ThreadView,

@@ -123,6 +123,17 @@ async fn a_private_thread_is_in_no_inbox_of_those_who_may_not_read_it(server: Se
     }
     let (_, count) = world.call(&cat, "GET", &format!("{INBOX}/count"), Value::Null).await;
     assert_eq!(count["count"], 0);
+    // Nor do they hear of its end, by which it would have been there.
+    let path = format!("/v2/rooms/r/threads/{thread}");
+    world.admin("DELETE", &path, Value::Null).await;
+    let threads = "/v2/c/rooms/r/threads/delta?since=2020-01-01T00:00:00.000Z";
+    let own = "/v2/c/threads/delta?since=2020-01-01T00:00:00.000Z";
+    for delta in [delta.as_str(), threads, own] {
+        let (_, changed) = world.call(&cat, "GET", delta, Value::Null).await;
+        assert_eq!(changed["deletedSubscriptions"], json!([]), "{delta}");
+        let (_, changed) = world.user("cat", "GET", delta, Value::Null).await;
+        assert_eq!(changed["deletedSubscriptions"][0]["subjectId"], json!(thread), "{delta}");
+    }
     world.server.stop().await;
 }
 

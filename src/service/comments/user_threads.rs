@@ -12,13 +12,14 @@ use crate::domain::ids::RoomId;
 use crate::domain::permissions::{Level, Resource};
 use crate::domain::room::Room;
 use crate::error::Error;
-use crate::proto::notification::{deleted_notification, deleted_subscription};
+use crate::proto::notification::deleted_notification;
 use crate::proto::room::timestamp;
 use crate::proto::roomd::v1;
 use crate::proto::thread::read_time;
 use crate::service::comments::CommentsHandlers;
 use crate::service::comments::lists::permission_hints;
 use crate::service::following::{CHANGES_MAX, Following, Place, following_of};
+use crate::service::inbox_pages;
 use crate::service::person::{Person, person};
 use crate::store::{FollowedThread, Store, ThreadView};
 
@@ -160,11 +161,8 @@ impl CommentsHandlers {
         let follows = store.list_subscription_changes(project, user, since_ms, CHANGES_MAX).await?;
         let ends = [cut_at_ms, deleted.more_from_ms, follows.more_from_ms].into_iter().flatten();
         let requested_at_ms = ends.fold(settled_ms, i64::min);
-        let left = follows.entries.iter().filter_map(|change| {
-            let at_ms = change.subscription.deleted_at_ms?;
-            Some(deleted_subscription(&change.subscription.thread, at_ms))
-        });
-        let deleted_subscriptions = left.collect();
+        let mut inbox = inbox_pages::Reader::new(ctx, store, &person);
+        let (_, deleted_subscriptions) = inbox.subscriptions(follows).await?;
         let mut reader = self.reader(ctx, &person);
         let (threads, gone) = reader.open(found, &ThreadFilter::default()).await?;
         Ok(v1::GetUserThreadsDeltaResponse {
