@@ -20,7 +20,7 @@ use crate::on_both_servers;
 use crate::protocols::{Protocol, call};
 
 /// Somebody in a room.
-struct Guest {
+pub struct Guest {
     requests: mpsc::UnboundedSender<v1::JoinRoomRequest>,
     replies: Pin<Box<tonic::Streaming<v1::JoinRoomResponse>>>,
     actor: i32,
@@ -46,11 +46,11 @@ impl Guest {
         Ok(guest)
     }
 
-    async fn enter(server: &Server, room: &str, bearer: &str) -> Self {
+    pub async fn enter(server: &Server, room: &str, bearer: &str) -> Self {
         Self::try_enter(server, room, bearer).await.unwrap()
     }
 
-    async fn next(&mut self) -> Result<Option<Reply>, tonic::Status> {
+    pub async fn next(&mut self) -> Result<Option<Reply>, tonic::Status> {
         let reply = self.replies.next().await.transpose()?;
         Ok(reply.map(|reply| reply.message.expect("a reply of a known kind")))
     }
