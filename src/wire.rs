@@ -18,6 +18,7 @@ pub mod metrics;
 mod origin;
 pub mod pages;
 pub mod params;
+pub mod pieces;
 mod request_id;
 mod respond;
 mod rest;

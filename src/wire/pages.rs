@@ -1,23 +1,18 @@
 //! Lists that REST gives whole: page after page of a paged method, in one body.
 //!
 //! The next page is read when the client has taken the one before, so a list of any length costs
-//! the memory of one page. What goes wrong after the first page cannot be told any more: the body
-//! breaks off, which no client takes for its end.
+//! the memory of one page.
 
-use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, stream};
-use http_body::Frame;
-use http_body_util::StreamBody;
+use futures_util::{Stream, stream};
 
-use super::body::Body;
 use super::call;
 use super::json::{Profile, Writer};
+use super::pieces::Rest;
 use crate::domain::ctx::Ctx;
 use crate::error::Error;
 use crate::proto::reply;
@@ -40,39 +35,6 @@ impl<Req, Resp> Clone for Paging<Req, Resp> {
 
 impl<Req, Resp> Copy for Paging<Req, Resp> {}
 
-/// The pieces of a body after the first.
-pub struct Rest(Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>);
-
-impl fmt::Debug for Rest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Rest")
-    }
-}
-
-impl Rest {
-    /// All of it, for tests.
-    #[cfg(test)]
-    pub async fn collect(self) -> Result<Vec<u8>, Error> {
-        let pieces: Vec<_> = self.0.collect().await;
-        pieces.into_iter().try_fold(Vec::new(), |mut all, piece| {
-            all.extend_from_slice(&piece?);
-            Ok(all)
-        })
-    }
-
-    pub fn into_body(self, first: Body, request_id: Arc<str>) -> Body {
-        let Body::Full(first) = first else { return first };
-        let rest = self.0.inspect(move |piece| {
-            if let Err(error) = piece {
-                call::log(error, &request_id);
-            }
-        });
-        let pieces = stream::iter(first.map(Ok)).chain(rest);
-        let frames = pieces.map(|piece| piece.map(Frame::data));
-        Body::Stream(tonic::body::Body::new(StreamBody::new(frames)))
-    }
-}
-
 /// Calls for the first page; if there are more, they come in the rest.
 pub(super) async fn whole<Req, Resp, R, F, Fut>(
     paging: Paging<Req, Resp>,
@@ -93,7 +55,7 @@ where
     let first = pages.call(None).await?;
     let mut body = BytesMut::from(format!("{{\"{}\":[", paging.key).as_str());
     body.extend_from_slice(&pages.piece(first));
-    let rest = pages.next.is_some().then(|| Rest(Box::pin(pages.into_stream())));
+    let rest = pages.next.is_some().then(|| Rest::new(pages.into_stream()));
     Ok((body.freeze(), rest))
 }
 

@@ -16,8 +16,9 @@ use http::{Method as Verb, StatusCode};
 use prost::Message;
 
 use super::json::{self, JsonMessage, Profile, ReadJson, ReadOptions, WriteJson, Writer};
-use super::pages::{self, Paging, Rest};
+use super::pages::{self, Paging};
 use super::params::{self, ParamMessage};
+use super::pieces::Rest;
 use crate::domain::ctx::Ctx;
 use crate::error::{Code, Error};
 use crate::proto::google::api::HttpBody;
