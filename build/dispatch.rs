@@ -6,7 +6,7 @@ use heck::{ToSnakeCase, ToUpperCamelCase};
 use prost_reflect::{FieldDescriptor, Kind};
 
 use super::handlers;
-use super::model::{Api, Body, Method, Rule, Segment, Service, Streaming};
+use super::model::{Api, Body, Method, Rule, Segment, Service, Streaming, is_http_body};
 use super::naming;
 
 pub fn generate(api: &Api) -> Result<String, String> {
@@ -43,17 +43,22 @@ fn registration(api: &Api, service: &Service, out: &mut String) -> Result<(), St
         _ = writeln!(out, "table.add_stream({});", spec_code(service, method));
     }
     for method in service.unary() {
-        let handler = method.descriptor.name().to_snake_case();
         let rules = method.rules.iter().map(|rule| rule_code(method, rule));
         let rules: String = rules.collect::<Result<_, _>>()?;
+        let open = match method.file_reply {
+            Some(_) => {
+                let handler = closure(&handler_call(method));
+                format!("let open = crate::wire::download::opener({handler});\n")
+            }
+            None => String::new(),
+        };
         _ = writeln!(
             out,
-            "{{ let service = service.clone();\ntable.add::<{}, {}, _, _, _>({}, vec![{rules}], \
-             move |ctx, request| {{ let service = service.clone(); \
-             async move {{ service.{handler}(&ctx, request).await }} }}); }}",
+            "{{ {open}table.add::<{}, {}, _, _, _>({}, vec![{rules}], {}); }}",
             api.message(&method.descriptor.input()),
             api.message(&method.descriptor.output()),
             spec_code(service, method),
+            closure(&message_call(api, method)),
         );
     }
     _ = writeln!(
@@ -64,6 +69,29 @@ fn registration(api: &Api, service: &Service, out: &mut String) -> Result<(), St
          .send_compressed(::tonic::codec::CompressionEncoding::Gzip));\n}}"
     );
     Ok(())
+}
+
+/// A function of context and request that calls the service.
+fn closure(call: &str) -> String {
+    format!(
+        "{{ let service = service.clone();\nmove |ctx, request| {{ \
+         let service = service.clone(); async move {{ {call} }} }} }}"
+    )
+}
+
+fn handler_call(method: &Method) -> String {
+    format!("service.{}(&ctx, request).await", method.descriptor.name().to_snake_case())
+}
+
+/// As [`handler_call`], with the reply as one message.
+fn message_call(api: &Api, method: &Method) -> String {
+    let call = handler_call(method);
+    let Some(field) = &method.file_reply else { return call };
+    format!(
+        "let file = {call}?.whole().await?; Ok::<_, crate::error::Error>({} {{ {}: Some(file) }})",
+        api.message(&method.descriptor.output()),
+        naming::of_field(field),
+    )
 }
 
 fn spec_code(service: &Service, method: &Method) -> String {
@@ -90,6 +118,9 @@ fn rule_code(method: &Method, rule: &Rule) -> Result<String, String> {
         Body::Field(field) => body_field(field)?,
     };
     let reply = match (&rule.response_body, method.success) {
+        _ if method.file_reply.is_some() => {
+            "crate::wire::table::Reply::File(open.clone())".to_owned()
+        }
         (_, 204) => "crate::wire::table::Reply::Empty".to_owned(),
         (Some(field), _) => reply_field(field),
         (None, _) if let Some(list) = &method.whole_list => whole_list(list),
@@ -98,15 +129,16 @@ fn rule_code(method: &Method, rule: &Rule) -> Result<String, String> {
         }
         (None, _) => "crate::wire::table::Reply::Whole".to_owned(),
     };
-    Ok(format!(
-        "crate::wire::table::Rule {{ verb: ::http::Method::{}, segments: &[{segments}], \
-         path: {:?}, success: {}, body: {body}, reply: {reply} }},",
-        rule.verb, rule.path, method.success,
-    ))
-}
-
-fn is_http_body(kind: &Kind) -> bool {
-    matches!(kind, Kind::Message(message) if message.full_name() == "google.api.HttpBody")
+    let rule_of = |verb: &str| {
+        format!(
+            "crate::wire::table::Rule {{ verb: ::http::Method::{verb}, segments: &[{segments}], \
+             path: {:?}, success: {}, body: {body}, reply: {reply} }},",
+            rule.path, method.success,
+        )
+    };
+    // What a file is can be asked for without the file.
+    let head = if method.file_reply.is_some() { rule_of("HEAD") } else { String::new() };
+    Ok(rule_of(&rule.verb) + &head)
 }
 
 fn body_field(field: &FieldDescriptor) -> Result<String, String> {
@@ -168,6 +200,7 @@ fn grpc_adapter(api: &Api, service: &Service, out: &mut String) {
 fn adapter_method(api: &Api, method: &Method) -> String {
     let name = method.descriptor.name();
     let handler = name.to_snake_case();
+    let handled = message_call(api, method);
     let input = api.message(&method.descriptor.input());
     let output = api.message(&method.descriptor.output());
     let grpc = "crate::wire::grpc";
@@ -190,7 +223,6 @@ fn adapter_method(api: &Api, method: &Method) -> String {
         "{types}async fn {handler}(&self, request: ::tonic::Request<{request}>) \
          -> Result<::tonic::Response<{reply}>, ::tonic::Status> {{\n\
          let service = self.0.clone();\n\
-         {call}(request, |ctx, request| async move {{ \
-         service.{handler}(&ctx, request).await }}).await\n}}",
+         {call}(request, |ctx, request| async move {{ {handled} }}).await\n}}",
     )
 }

@@ -41,6 +41,7 @@ fn handler(api: &Api, method: &Method) -> String {
         Streaming::Unary | Streaming::Replies => format!("request: {input}"),
     };
     let reply = match (method.streaming, method.shared_reply) {
+        _ if method.file_reply.is_some() => "crate::proto::download::Download".to_owned(),
         (Streaming::Unary, true) => format!("crate::proto::reply::Reply<{output}>"),
         (Streaming::Unary, false) => output,
         (Streaming::Replies | Streaming::Both, _) => {

@@ -30,6 +30,8 @@ pub struct Method {
     pub addresses: bool,
     /// The list that REST gives whole.
     pub whole_list: Option<FieldDescriptor>,
+    /// The one field of a reply that is a file.
+    pub file_reply: Option<FieldDescriptor>,
     pub streaming: Streaming,
     pub success: u16,
     pub rules: Vec<Rule>,
@@ -148,8 +150,13 @@ fn read_method(pool: &DescriptorPool, descriptor: MethodDescriptor) -> Result<Me
         Some(Value::String(field)) => Some(read_whole_list(&descriptor, &field)?),
         _ => None,
     };
+    let file_reply = match flag("roomd.file_reply") {
+        true => Some(read_file_reply(&descriptor, &rules)?),
+        false => None,
+    };
     Ok(Method {
         whole_list,
+        file_reply,
         open: flag("roomd.open"),
         shared_reply: flag("roomd.shared_reply"),
         addresses: flag("roomd.addresses"),
@@ -174,6 +181,24 @@ fn read_whole_list(method: &MethodDescriptor, field: &str) -> Result<FieldDescri
             method.full_name()
         )),
     }
+}
+
+fn read_file_reply(method: &MethodDescriptor, rules: &[Rule]) -> Result<FieldDescriptor, String> {
+    let mut fields = method.output().fields().collect::<Vec<_>>();
+    let is_file = fields.len() == 1 && is_http_body(&fields[0].kind()) && !fields[0].is_list();
+    let is_fetched =
+        |rule: &Rule| rule.verb == "GET" && rule.response_body.as_ref() == fields.first();
+    match is_file && rules.iter().all(is_fetched) {
+        true => Ok(fields.remove(0)),
+        false => Err(format!(
+            "{}: file_reply needs one field, a google.api.HttpBody, that routes with GET answer",
+            method.full_name()
+        )),
+    }
+}
+
+pub fn is_http_body(kind: &Kind) -> bool {
+    matches!(kind, Kind::Message(message) if message.full_name() == "google.api.HttpBody")
 }
 
 fn read_rule(method: &MethodDescriptor, rule: &DynamicMessage) -> Result<Rule, String> {

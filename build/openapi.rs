@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use self::schema::{Direction, Schemas, described};
 use self::text::{Texts, join, split_summary};
-use super::model::{Api, Body, Method, Rule, Segment, Service, media_type};
+use super::model::{Api, Body, Method, Rule, Segment, Service, is_http_body, media_type};
 
 const VERSION: &str = "3.1.0";
 
@@ -179,6 +179,9 @@ impl Routes<'_> {
     fn responses(&mut self, method: &Method, rule: &Rule) -> Result<Value, String> {
         let mut responses = Map::new();
         responses.insert(method.success.to_string(), self.success(method, rule)?);
+        if let Some(file) = &method.file_reply {
+            responses.extend(responses_of_part(&media_type(file)));
+        }
         for (status, name, _) in ERRORS {
             let can_be = match status {
                 "401" => !method.open,
@@ -213,6 +216,19 @@ impl Routes<'_> {
     }
 }
 
+/// What a file is answered with besides itself: the statuses of `src/wire/download.rs`.
+fn responses_of_part(media_type: &str) -> [(String, Value); 4] {
+    let answer = |status: &str, text| (status.to_owned(), json!({"description": text}));
+    let mut part = answer("206", "The part of the file that `Range` asks for.");
+    part.1["content"] = raw(media_type);
+    [
+        part,
+        answer("304", "The file is one of those that `If-None-Match` names."),
+        answer("412", "The file is none of those that `If-Match` names."),
+        answer("416", "The file has no byte of what `Range` asks for."),
+    ]
+}
+
 /// Gives an operation's variables the names that they have in another path of the same shape.
 fn rename_variables(operation: &mut Value, path: &str, shared: &str) {
     let Some(parameters) = operation.get_mut("parameters").and_then(Value::as_array_mut) else {
@@ -239,10 +255,6 @@ fn template(method: &Method, rule: &Rule) -> String {
         },
     });
     segments.collect()
-}
-
-fn is_http_body(kind: &Kind) -> bool {
-    matches!(kind, Kind::Message(message) if message.full_name() == "google.api.HttpBody")
 }
 
 fn content(schema: &Value) -> Value {

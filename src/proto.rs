@@ -2,6 +2,7 @@
 //! conversions between messages and domain values.
 
 pub mod comment;
+pub mod download;
 pub mod feed;
 pub mod group;
 pub mod livechat;

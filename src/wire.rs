@@ -7,6 +7,7 @@ pub mod body;
 mod call;
 mod connect;
 mod connect_stream;
+pub mod download;
 pub mod front;
 pub mod grpc;
 mod grpc_front;

@@ -49,6 +49,15 @@ pub fn harmless(media_type: &str) -> &str {
     }
 }
 
+/// Whether a browser that is led to a file shows it, or saves it. Only pictures, sound and pages to
+/// print are worth a look in a window of their own; text in it could pass for a word of ours, and so
+/// could an SVG image, which is a document.
+pub fn is_shown(media_type: &str) -> bool {
+    let kind = media_type.split_once('/').map_or("", |(kind, _)| kind);
+    let is_document = media_type.ends_with("xml");
+    media_type == "application/pdf" || (matches!(kind, "image" | "audio" | "video") && !is_document)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +71,16 @@ mod tests {
         }
         assert_eq!(harmless(of_name("a.html")), "text/plain");
         assert_eq!(harmless(of_name("a.png")), "image/png");
+    }
+
+    #[test]
+    fn only_what_cannot_deceive_is_shown() {
+        for name in ["a.png", "a.JPG", "a.webp", "a.mp3", "a.mp4", "a.pdf"] {
+            assert!(is_shown(of_name(name)), "{name}");
+        }
+        for name in ["a.txt", "a.html", "a.svg", "a.json", "a.zip", "a.docx", "a", "image", ""] {
+            assert!(!is_shown(of_name(name)), "{name}");
+        }
+        assert!(!is_shown("image"));
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::file_url::FileKind;
 use crate::domain::ids::UserId;
 use crate::domain::permissions::{Level, Resource};
 use crate::error::{Code, Error};
+use crate::proto::download::Download;
 use crate::proto::handlers::roomd_v1_attachment_service::AttachmentService;
 use crate::proto::roomd::v1;
 use crate::service::contents::Audience;
@@ -101,7 +102,7 @@ impl AttachmentService for AttachmentHandlers {
         &self,
         ctx: &Ctx,
         request: v1::DownloadAttachmentRequest,
-    ) -> Result<v1::DownloadAttachmentResponse, Error> {
+    ) -> Result<Download, Error> {
         let address = SignedAddress {
             kind: FileKind::Attachment,
             room_id: &request.room_id,
@@ -114,8 +115,7 @@ impl AttachmentService for AttachmentHandlers {
         let id = AttachmentId::parse("attachmentId", &request.attachment_id)?;
         let right = AttachmentRight::system();
         let file = self.find(data.as_ref(), &id, &right).await?.ok_or_else(not_found)?;
-        let content = self.files.download(&file).await?;
-        Ok(v1::DownloadAttachmentResponse { content })
+        self.files.download(ctx, file, request.expires)
     }
 
     async fn upload_attachment(

@@ -1,7 +1,8 @@
 //! What uploads and downloads have in common, whatever the files are for.
 
 use aws_lc_rs::digest;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 
 use crate::domain::ctx::{Ctx, ProjectGrant, room_not_found};
 use crate::domain::file_url::{FILE_URL_LIFETIME_SECONDS, FileKind, FileUrl, FileUrlKey};
@@ -9,17 +10,19 @@ use crate::domain::ids::{ProjectId, RoomId, check_text};
 use crate::domain::media_type;
 use crate::domain::permissions::{Level, Resource};
 use crate::error::{Code, Error};
+use crate::proto::download::{Download, Pieces};
 use crate::proto::google::api::HttpBody;
 use crate::proto::room::timestamp;
-use crate::service::contents::{Audience, Contents, Opened, body};
+use crate::service::contents::{Audience, Contents, Opened};
 use crate::store::{
-    Completed, DataKey, FileDraft, Part, PartReceipt, Parts, StoredFile, UPLOAD_PARTS_MAX, UploadId,
+    Completed, DataKey, FileDraft, Part, PartReceipt, Parts, Store, StoredFile, UPLOAD_PARTS_MAX,
+    UploadId,
 };
 
 const NAME_CHARS_MAX: usize = 255;
 /// Ids in one call for addresses.
 const IDS_MAX: usize = 100;
-/// A whole file, however it came: it is downloaded in one piece.
+/// A whole file, however it came: RPC has one message for it.
 const FILE_BYTES_MAX: u32 = 256 << 20;
 
 /// The way to the files of rooms.
@@ -105,21 +108,28 @@ impl Files {
         store.find_data_key(grant.project(), &room).await
     }
 
-    pub async fn download<Id, Kind>(
+    /// Opens a file whose address works until `expires`.
+    pub fn download<Id, Kind>(
         &self,
-        file: &StoredFile<Id, Kind>,
-    ) -> Result<Option<HttpBody>, Error> {
-        if size(file)? > FILE_BYTES_MAX {
-            return Err(file_too_large());
-        }
-        let mut whole = BytesMut::with_capacity(usize::try_from(file.size_bytes).unwrap_or(0));
-        loop {
-            let more = self.contents.store.read_file(file, whole.len() as u64).await?;
-            if more.is_empty() {
-                return Ok(body(media_type::harmless(&file.mime_type), whole.freeze()));
-            }
-            whole.extend_from_slice(&more);
-        }
+        ctx: &Ctx,
+        file: StoredFile<Id, Kind>,
+        expires: u32,
+    ) -> Result<Download, Error>
+    where
+        Id: Send + Sync + 'static,
+        Kind: Send + Sync + 'static,
+    {
+        let size_bytes = size(&file)?;
+        check_size(size_bytes)?;
+        let fresh_s = (i64::from(expires) - ctx.now_ms() / 1000).max(0);
+        Ok(Download {
+            name: file.name.clone(),
+            media_type: media_type::harmless(&file.mime_type).to_owned(),
+            size_bytes: size_bytes.into(),
+            tag: hex(&digest::digest(&digest::SHA256, file.content_key().as_bytes())),
+            fresh_s: u32::try_from(fresh_s).unwrap_or(u32::MAX),
+            pieces: Box::new(StoredPieces { store: self.contents.store.clone(), file }),
+        })
     }
 
     pub async fn begin_upload(
@@ -158,6 +168,21 @@ impl Files {
             true => Ok(()),
             false => Err(upload_not_found()),
         }
+    }
+}
+
+struct StoredPieces<Id, Kind> {
+    store: Store,
+    file: StoredFile<Id, Kind>,
+}
+
+impl<Id, Kind> Pieces for StoredPieces<Id, Kind>
+where
+    Id: Send + Sync + 'static,
+    Kind: Send + Sync + 'static,
+{
+    fn read(&self, from: u64) -> BoxFuture<'_, Result<Bytes, Error>> {
+        Box::pin(self.store.read_file(&self.file, from))
     }
 }
 
@@ -241,9 +266,13 @@ pub fn read_part(
     if bytes.is_empty() {
         return Err(Error::missing("content"));
     }
-    let hash = digest::digest(&digest::SHA256, &bytes);
-    let etag = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let etag = hex(&digest::digest(&digest::SHA256, &bytes));
     Ok((ticket, Part { number, etag, bytes }))
+}
+
+/// The first half of a hash: more than enough to tell things apart.
+fn hex(hash: &digest::Digest) -> String {
+    hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read_number(field: &str, number: i32) -> Result<i64, Error> {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::domain::ctx::Ctx;
 use crate::domain::permissions::Level;
 use crate::error::Error;
+use crate::proto::download::Download;
 use crate::proto::handlers::roomd_v1_storage_service::StorageService;
 use crate::proto::roomd::v1;
 use crate::proto::value;
@@ -126,7 +127,7 @@ impl StorageService for StorageHandlers {
         &self,
         ctx: &Ctx,
         request: v1::DownloadStorageFileRequest,
-    ) -> Result<v1::DownloadStorageFileResponse, Error> {
+    ) -> Result<Download, Error> {
         self.download_file(ctx, request).await
     }
 

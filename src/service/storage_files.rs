@@ -7,6 +7,7 @@ use crate::domain::ctx::Ctx;
 use crate::domain::file_url::FileKind;
 use crate::domain::permissions::{Level, Resource};
 use crate::error::{Code, Error};
+use crate::proto::download::Download;
 use crate::proto::roomd::v1;
 use crate::service::contents::Audience;
 use crate::service::files::{
@@ -87,7 +88,7 @@ impl StorageHandlers {
         &self,
         ctx: &Ctx,
         request: v1::DownloadStorageFileRequest,
-    ) -> Result<v1::DownloadStorageFileResponse, Error> {
+    ) -> Result<Download, Error> {
         let address = SignedAddress {
             kind: FileKind::Storage,
             room_id: &request.room_id,
@@ -99,8 +100,7 @@ impl StorageHandlers {
         let data = self.files.data_of_address(ctx, address).await?;
         let id = FileId::parse("fileId", &request.file_id)?;
         let file = self.find(data.as_ref(), &id).await?.ok_or_else(file_not_found)?;
-        let content = self.files.download(&file).await?;
-        Ok(v1::DownloadStorageFileResponse { content })
+        self.files.download(ctx, file, request.expires)
     }
 
     pub(super) async fn upload_file(

@@ -61,6 +61,12 @@ pub struct StoredFile<Id, Kind> {
 }
 
 impl<Id, Kind> StoredFile<Id, Kind> {
+    /// What its bytes are kept under: no other file ever has the same. Where they lie is nobody's
+    /// business, so it is not to be shown.
+    pub fn content_key(&self) -> &str {
+        &self.content
+    }
+
     pub(super) fn parts_json(&self) -> Result<String, Error> {
         serde_json::to_string(&self.parts).map_err(Error::internal)
     }

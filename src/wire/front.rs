@@ -77,10 +77,19 @@ impl Front {
 /// What browsers need: credentials travel in `Authorization`, never in cookies, so every origin
 /// may call.
 fn cors() -> CorsLayer {
-    let exposed = ["x-request-id", "grpc-status", "grpc-message", "grpc-status-details-bin"];
+    let exposed = [
+        "x-request-id",
+        "grpc-status",
+        "grpc-message",
+        "grpc-status-details-bin",
+        "accept-ranges",
+        "content-disposition",
+        "content-range",
+        "etag",
+    ];
     CorsLayer::new()
         .allow_origin(tower_http::cors::Any)
-        .allow_methods([Verb::GET, Verb::POST, Verb::PUT, Verb::PATCH, Verb::DELETE])
+        .allow_methods([Verb::GET, Verb::HEAD, Verb::POST, Verb::PUT, Verb::PATCH, Verb::DELETE])
         .allow_headers(tower_http::cors::AllowHeaders::mirror_request())
         .expose_headers(exposed.map(HeaderName::from_static))
         .max_age(Duration::from_hours(2))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::ALLOW;
+use http::header::{ALLOW, CONTENT_LENGTH};
 use http::{HeaderValue, Method as Verb, Response};
 
 use super::body::{self, Body};
@@ -33,12 +33,28 @@ pub(super) async fn call(
     };
     let answered = match outcome {
         Ok(answer) => {
-            Answered { response: respond_with(answer, &exchange.request_id), code: tonic::Code::Ok }
+            // Some refusals are answers: what HTTP alone can ask for, no error has a code for.
+            let is_refusal = answer.status.is_client_error();
+            let code = if is_refusal { tonic::Code::OutOfRange } else { tonic::Code::Ok };
+            Answered { response: respond_with(answer, &exchange.request_id), code }
         }
         Err(error) => refuse(exchange, &error),
     };
     exchange.finish(Protocol::Rest, Some(route.method.as_ref()), answered.code);
-    answered.response
+    match exchange.head.method == Verb::HEAD {
+        true => without_body(answered.response),
+        false => answered.response,
+    }
+}
+
+/// What a HEAD is answered with: the length of what a GET would be, and nothing more. hyper sees to
+/// that in HTTP/1 only.
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    let body = std::mem::take(response.body_mut());
+    if let Body::Full(Some(bytes)) = body {
+        response.headers_mut().insert(CONTENT_LENGTH, bytes.len().into());
+    }
+    response
 }
 
 async fn run(
@@ -56,6 +72,7 @@ async fn run(
             rule: route.rule,
             variables: route.variables,
             query: exchange.head.uri.query(),
+            headers: &exchange.head.headers,
             content_type,
             body,
         });
@@ -65,8 +82,9 @@ async fn run(
 }
 
 fn respond_with(answer: Answer, request_id: &Arc<str>) -> Response<Body> {
-    let Answer { status, content_type, body, rest } = answer;
+    let Answer { status, content_type, body, rest, headers } = answer;
     let mut response = respond::with(status, content_type, body);
+    response.headers_mut().extend(headers);
     if let Some(rest) = rest {
         let first = std::mem::take(response.body_mut());
         *response.body_mut() = rest.into_body(first, request_id.clone());

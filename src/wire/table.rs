@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http::{Method as Verb, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, StatusCode};
 use prost::Message;
 
+use super::download::{self, Asked, Open};
 use super::json::{self, JsonMessage, Profile, ReadJson, ReadOptions, WriteJson, Writer};
 use super::pages::{self, Paging};
 use super::params::{self, ParamMessage};
@@ -61,6 +62,8 @@ pub enum Reply<Req, Resp> {
     Raw(fn(Resp) -> HttpBody),
     /// All pages of a list.
     Pages(Paging<Req, Resp>),
+    /// A file, piece by piece.
+    File(Open<Req>),
 }
 
 /// One way to reach a method over REST.
@@ -85,6 +88,7 @@ pub struct RestInput<'a> {
     /// The raw text of the path's variables, in order.
     pub variables: &'a [&'a str],
     pub query: Option<&'a str>,
+    pub headers: &'a HeaderMap,
     pub content_type: &'a str,
     pub body: Bytes,
 }
@@ -97,6 +101,8 @@ pub struct Answer {
     pub body: Bytes,
     /// What comes after `body`, in REST.
     pub rest: Option<Rest>,
+    /// Besides the content type, in REST.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 pub type Call = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>>;
@@ -226,6 +232,10 @@ where
                         Ok(Answer { rest, ..json_answer(status, body) })
                     }));
                 }
+                if let Reply::File(open) = &rule.reply {
+                    let asked = Asked::new(&rule.verb, input.headers);
+                    return Ok(Box::pin(download::answer(open.clone(), ctx, request, asked)));
+                }
                 let reply = (self.handler)(ctx, request);
                 let (rules, size) = (self.rules.clone(), self.size.clone());
                 let form = (index == 0).then_some(Form::Rest);
@@ -248,11 +258,13 @@ fn proto_answer<Resp: Message>(reply: &reply::Reply<Resp>) -> Answer {
         content_type: Cow::Borrowed("application/protobuf"),
         body: reply.bytes(Some(Form::Proto), |message| message.encode_to_vec().into()),
         rest: None,
+        headers: Vec::new(),
     }
 }
 
 fn json_answer(status: StatusCode, body: Bytes) -> Answer {
-    Answer { status, content_type: Cow::Borrowed("application/json"), body, rest: None }
+    let content_type = Cow::Borrowed("application/json");
+    Answer { status, content_type, body, rest: None, headers: Vec::new() }
 }
 
 fn write_json(profile: Profile, size: &AtomicUsize, write: impl FnOnce(&mut Writer)) -> Bytes {
@@ -322,8 +334,8 @@ fn rest_answer<Req, Resp: WriteJson + Clone>(
         Reply::Empty => {
             Answer { content_type: Cow::Borrowed(""), ..json_answer(status, Bytes::new()) }
         }
-        // Several pages are none of this function's; one alone is a reply like others.
-        Reply::Whole | Reply::Pages(_) => {
+        // Several pages and files are none of this function's; one message is a reply like others.
+        Reply::Whole | Reply::Pages(_) | Reply::File(_) => {
             let write = |message: &Resp| write_json(profile, size, |w| message.write_json(w));
             json_answer(status, reply.bytes(form, write))
         }

@@ -126,7 +126,8 @@ async fn rest(verb: Verb, url: &str, content_type: &str, body: &str) -> Result<A
     };
     let body = Bytes::copy_from_slice(body.as_bytes());
     let variables = &variables;
-    let input = RestInput { rule, variables, query, content_type, body };
+    let headers = &http::HeaderMap::new();
+    let input = RestInput { rule, variables, query, headers, content_type, body };
     super::call::guard(None, method.call(ctx(), Input::Rest(input))?).await
 }
 

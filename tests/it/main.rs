@@ -21,6 +21,7 @@ mod cases_threads;
 mod comments;
 mod contents;
 mod databases;
+mod downloads;
 mod feeds;
 mod harness;
 mod hostile;

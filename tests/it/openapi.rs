@@ -66,7 +66,7 @@ fn names(values: &Value, key: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_route_is_documented_with_its_one_success() {
+fn every_route_is_documented_with_its_success() {
     let pool = descriptors();
     let document = read(OPENAPI);
     let documented = operations(&document);
@@ -81,7 +81,12 @@ fn every_route_is_documented_with_its_one_success() {
             let (_, operation) = found.unwrap_or_else(|| panic!("{route} is not documented"));
             let responses = operation["responses"].as_object().unwrap();
             let successes: Vec<_> = responses.keys().filter(|key| key.starts_with('2')).collect();
-            assert_eq!(successes, [&success], "{route}");
+            let mut expected_successes = vec![&success];
+            let part = "206".to_owned();
+            if option(&method, "roomd.file_reply").is_some() {
+                expected_successes.push(&part);
+            }
+            assert_eq!(successes, expected_successes, "{route}");
             let has_content = responses[&success].get("content").is_some();
             assert_eq!(has_content, success != "204", "{route}");
             expected.insert(shape(&route));
