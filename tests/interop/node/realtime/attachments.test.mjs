@@ -119,3 +119,42 @@ test("an upload that is given up leaves nothing", async () => {
   await assert.rejects(upload, { name: "AbortError" });
   await refused(ann.room.createThread({ body: says("?"), attachmentIds: [attachment.id] }), 422);
 });
+
+test("a download by name and in parts", async () => {
+  const { ann } = await three();
+  const bytes = noise(11 * MIB + 3);
+  const large = await upload(ann, "é/large.bin", bytes);
+  const url = new URL(await ann.room.getAttachmentUrl(large.id), baseUrl);
+  const head = await fetch(url, { method: "HEAD" });
+  assert.equal(head.headers.get("content-length"), String(bytes.length));
+  assert.equal(
+    head.headers.get("content-disposition"),
+    `attachment; filename="__large.bin"; filename*=UTF-8''%C3%A9_large.bin`,
+  );
+  const tag = head.headers.get("etag");
+  // Nobody fetches such a file whole over a bad line.
+  const begun = await fetch(url);
+  const reader = begun.body.getReader();
+  const had = [];
+  let length = 0;
+  while (length < MIB) {
+    const { value } = await reader.read();
+    had.push(value);
+    length += value.length;
+  }
+  await reader.cancel();
+  const rest = await fetch(url, { headers: { Range: `bytes=${length}-`, "If-Range": tag } });
+  assert.equal(rest.status, 206);
+  const range = `bytes ${length}-${bytes.length - 1}/${bytes.length}`;
+  assert.equal(rest.headers.get("content-range"), range);
+  had.push(Buffer.from(await rest.arrayBuffer()));
+  assert.ok(Buffer.concat(had).equals(bytes));
+  const known = await fetch(url, { headers: { "If-None-Match": tag }, cache: "no-store" });
+  assert.equal(known.status, 304);
+  const behind = await fetch(url, { headers: { Range: `bytes=${bytes.length}-` } });
+  assert.equal(behind.status, 416);
+
+  const pixel = await upload(ann, "pixel.png", PIXEL);
+  const shown = await fetch(new URL(await ann.room.getAttachmentUrl(pixel.id), baseUrl));
+  assert.match(shown.headers.get("content-disposition"), /^inline; filename="pixel\.png"/);
+});
