@@ -19,3 +19,4 @@ pub mod query;
 pub mod room;
 pub mod schema;
 pub(crate) mod text;
+pub mod text_editor;

@@ -56,6 +56,7 @@ mod signing_key;
 mod stamps;
 mod storage_file;
 mod stored_file;
+mod text_editor;
 mod thread;
 mod thread_change;
 mod thread_changes;

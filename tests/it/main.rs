@@ -53,6 +53,7 @@ mod store_pieces;
 mod store_rooms;
 mod store_schema;
 mod store_schemas;
+mod store_text_editor;
 mod store_thread_delta;
 mod store_thread_lists;
 mod store_threads;
