@@ -168,6 +168,11 @@ impl Ctx {
         Ok(room)
     }
 
+    /// Whether the caller has `level` on `resource` as well, in a room that was opened for less.
+    pub fn allows(&self, room: &Room, level: Level, resource: Resource) -> Result<bool, Error> {
+        Ok(self.caller()?.actor.rights_in(room).allows(level, resource))
+    }
+
     /// The user whose token it is. Keys are nobody's.
     pub fn user_id(&self) -> Result<Option<&UserId>, Error> {
         match &self.caller()?.actor {

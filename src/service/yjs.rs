@@ -1,7 +1,8 @@
 //! YjsService.
 
-use crate::domain::ctx::Ctx;
-use crate::domain::permissions::Level;
+use crate::domain::ctx::{Ctx, room_not_found};
+use crate::domain::permissions::{Level, Resource};
+use crate::domain::text_editor::{TextEditor, text_editor_not_found};
 use crate::error::Error;
 use crate::proto::handlers::roomd_v1_yjs_service::YjsService;
 use crate::proto::roomd::v1;
@@ -60,6 +61,44 @@ impl YjsService for YjsHandlers {
         let room = self.contents.open(ctx, &request.room_id, Level::Read, Audience::Everybody);
         let update = self.contents.rooms.ydoc_binary(&room.await?.address(), guid).await?;
         Ok(v1::GetYjsDocumentBinaryResponse { update: body(BYTES, update) })
+    }
+
+    async fn report_text_editor(
+        &self,
+        ctx: &Ctx,
+        request: v1::ReportTextEditorRequest,
+    ) -> Result<v1::ReportTextEditorResponse, Error> {
+        let editor = TextEditor::parse(&request.r#type, request.root_key)?;
+        let store = &self.contents.store;
+        let opened =
+            self.contents.open(ctx, &request.room_id, Level::Read, Audience::Browsers).await?;
+        // Readers open editors too, and the SDK reports for them as it does for writers: to refuse
+        // would show an error in every reader's browser, to keep it would let them mislead others.
+        if ctx.allows(&opened.room, Level::Write, Resource::Storage)? {
+            let data = store.ensure_room_data(&opened.project, &opened.room).await?;
+            store.set_text_editor(&data.ok_or_else(room_not_found)?.key, &editor).await?;
+        }
+        Ok(v1::ReportTextEditorResponse {})
+    }
+
+    async fn get_text_editor(
+        &self,
+        ctx: &Ctx,
+        request: v1::GetTextEditorRequest,
+    ) -> Result<v1::GetTextEditorResponse, Error> {
+        let store = &self.contents.store;
+        let opened =
+            self.contents.open(ctx, &request.room_id, Level::Read, Audience::Everybody).await?;
+        let data = store.find_room_data(&opened.project, &opened.room).await?;
+        let key = data.ok_or_else(text_editor_not_found)?.key;
+        let editor = store.find_text_editor(&key).await?.ok_or_else(text_editor_not_found)?;
+        Ok(v1::GetTextEditorResponse { editor: Some(v1::TextEditor::from(editor)) })
+    }
+}
+
+impl From<TextEditor> for v1::TextEditor {
+    fn from(editor: TextEditor) -> Self {
+        Self { r#type: editor.kind.as_str().to_owned(), root_key: editor.root_key }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::authorization_attachments::attachment_rows;
 use crate::authorization_comments::comment_rows;
 use crate::authorization_groups::group_rows;
 use crate::authorization_notifications::notification_rows;
+use crate::authorization_yjs::yjs_rows;
 use crate::harness::{Project, Server, descriptors};
 use crate::on_both_servers;
 use crate::protocols::{Protocol, call, open_stream};
@@ -105,6 +106,7 @@ pub fn row(rpc: &'static str, rule: Rule, request: Value) -> Row {
 fn rows() -> Vec<Row> {
     let mut rows = room_rows();
     rows.extend(storage_rows());
+    rows.extend(yjs_rows());
     rows.extend(file_rows());
     rows.extend(attachment_rows());
     rows.extend(history_rows());
@@ -128,7 +130,6 @@ fn rows() -> Vec<Row> {
 
 fn storage_rows() -> Vec<Row> {
     let room = || json!({"roomId": "r"});
-    let update = |data: &str| json!({"roomId": "r", "update": {"data": data}});
     vec![
         row(
             "roomd.v1.StorageService/InitializeStorageDocument",
@@ -150,9 +151,6 @@ fn storage_rows() -> Vec<Row> {
                 [{"type": 3, "opId": "9:0", "id": "root", "data": {"c": 3}}]}]}),
         ),
         row("roomd.v1.StorageService/DeleteStorageDocument", Rule::RoomWrite, room()),
-        row("roomd.v1.YjsService/SendYjsBinaryUpdate", Rule::RoomWrite, update("AAA=")),
-        row("roomd.v1.YjsService/GetYjsDocument", Rule::RoomRead, room()),
-        row("roomd.v1.YjsService/GetYjsDocumentBinary", Rule::RoomRead, room()),
     ]
 }
 

@@ -11,6 +11,7 @@ use crate::cases_groups::group_cases;
 use crate::cases_livechat::livechat_cases;
 use crate::cases_notifications::notification_cases;
 use crate::cases_search::search_cases;
+use crate::cases_text_editor::text_editor_cases;
 use crate::harness::{Project, Server};
 use crate::on_both_servers;
 use crate::protocols::{Outcome, Protocol, call};
@@ -311,6 +312,7 @@ fn all_cases() -> Vec<Case> {
         notification_cases(),
         livechat_cases(),
         search_cases(),
+        text_editor_cases(),
     ];
     all.into_iter().flatten().collect()
 }
