@@ -3,6 +3,8 @@
 //! An object is written once, under a name that is never used again, and deleted together with all of
 //! its content. Which objects there are is the database's to know.
 
+mod bucket;
+
 use std::fmt;
 use std::path::{Path as FilePath, PathBuf};
 use std::str::FromStr;
@@ -11,11 +13,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig};
 
+use self::bucket::told;
 use crate::domain::ids::ProjectId;
 use crate::error::{Code, Error};
 
@@ -78,7 +80,6 @@ pub struct Objects {
 impl Objects {
     /// Makes a folder that is missing. Asks a bucket for nothing yet: see [`Objects::check`].
     pub fn open(place: &ObjectsPlace) -> Result<Self, Error> {
-        let unusable = |cause: object_store::Error| unusable(place, cause);
         let (store, prefix): (Arc<dyn ObjectStore>, Path) = match place {
             ObjectsPlace::Folder(path) => {
                 create_private_folder(path).map_err(|error| {
@@ -86,7 +87,8 @@ impl Objects {
                         format!("option `file_store`: {} cannot be made: {error}", path.display());
                     Error::new(Code::FailedPrecondition, "FILE_STORE", public).because(error)
                 })?;
-                let folder = LocalFileSystem::new_with_prefix(path).map_err(unusable)?;
+                let folder = LocalFileSystem::new_with_prefix(path);
+                let folder = folder.map_err(|cause| unusable(place, &told(&cause)))?;
                 // What is acknowledged outlives a power cut.
                 (Arc::new(folder.with_fsync(true).with_automatic_cleanup(true)), Path::default())
             }
@@ -96,9 +98,9 @@ impl Objects {
                     retry_timeout: Duration::from_millis(RETRY_TIMEOUT_MS),
                     ..RetryConfig::default()
                 };
-                let bucket = AmazonS3Builder::from_env().with_bucket_name(name).with_retry(retry);
-                let prefix = Path::from(prefix.as_str());
-                (Arc::new(bucket.build().map_err(unusable)?), prefix)
+                let bucket = bucket::open(name, retry);
+                let bucket = bucket.map_err(|problem| unusable(place, &problem))?;
+                (Arc::new(bucket), Path::from(prefix.as_str()))
             }
         };
         Ok(Self { store, prefix, place: place.clone() })
@@ -108,7 +110,7 @@ impl Objects {
     /// start, and not when the first file comes.
     pub async fn check(&self) -> Result<(), Error> {
         let probe = self.prefix.clone().join("roomd-check");
-        let unusable = |cause| unusable(&self.place, cause);
+        let unusable = |cause| unusable(&self.place, &told(&cause));
         self.store.put(&probe, PutPayload::from_static(b"roomd")).await.map_err(unusable)?;
         let read = self.store.get(&probe).await.map_err(unusable)?;
         read.bytes().await.map_err(unusable)?;
@@ -129,7 +131,7 @@ impl Objects {
             Ok(bytes) => Ok(bytes),
             Err(error @ object_store::Error::NotFound { .. }) => {
                 Err(Error::new(Code::DataLoss, "DATA_LOSS", "stored data cannot be read back")
-                    .because(error))
+                    .because(told(&error)))
             }
             Err(error) => Err(unreachable(error)),
         }
@@ -181,13 +183,14 @@ fn absent_is_fine(error: object_store::Error) -> Result<(), object_store::Error>
     }
 }
 
-fn unusable(place: &ObjectsPlace, cause: object_store::Error) -> Error {
-    let public = format!("option `file_store`: {place} cannot be used: {cause}");
-    Error::new(Code::FailedPrecondition, "FILE_STORE", public).because(cause)
+/// Only the start says this, and to the operator.
+fn unusable(place: &ObjectsPlace, problem: &str) -> Error {
+    let public = format!("option `file_store`: {place} cannot be used: {problem}");
+    Error::new(Code::FailedPrecondition, "FILE_STORE", public)
 }
 
 fn unreachable(cause: object_store::Error) -> Error {
-    Error::unavailable("The store of files is not reachable, please retry.").because(cause)
+    Error::unavailable("The store of files is not reachable, please retry.").because(told(&cause))
 }
 
 #[cfg(test)]
