@@ -16,7 +16,7 @@ use super::room_data::{DataKey, lock_data, random_key};
 use super::upload::{Completed, PartReceipt, Parts};
 use super::upload_part::Part;
 use crate::domain::ids::check_text;
-use crate::error::Error;
+use crate::error::{Error, chain};
 
 const NAME_BYTES_MAX: usize = 1024;
 /// The tag of the only part of a file that came in one piece.
@@ -204,7 +204,14 @@ impl Store {
         let upload = self.begin_upload(key, draft, now_ms).await?;
         let receipt = PartReceipt { number: 1, etag: WHOLE.to_owned() };
         let part = Part { number: receipt.number, etag: receipt.etag.clone(), bytes };
-        self.put_upload_part(key, &id, &upload, part, i64::MAX).await?;
+        if let Err(error) = self.put_upload_part(key, &id, &upload, part, i64::MAX).await {
+            // Else it would count among the room's unfinished uploads for a day: an outage of the
+            // bucket would use all of them up.
+            if let Err(other) = self.abort_upload(key, &id, &upload).await {
+                tracing::warn!(error = %chain(&other), "an upload that failed stays for a day");
+            }
+            return Err(error);
+        }
         let parts = Parts { receipts: vec![receipt], bytes: None };
         match self.complete_file((key, &id, &upload), parts, kind, now_ms).await? {
             Completed::Done(file) => Ok(file),
