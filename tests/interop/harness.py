@@ -34,7 +34,7 @@ def binary() -> str:
 
 def clean_environment() -> dict[str, str]:
     """Nothing of the caller's own settings may reach the server under test."""
-    kept = (item for item in os.environ.items() if not item[0].startswith("ROOMD_"))
+    kept = (item for item in os.environ.items() if not item[0].startswith(("ROOMD_", "AWS_")))
     return {key: value for key, value in kept if key != "DATABASE_URL"}
 
 
@@ -106,6 +106,7 @@ class Roomd:
     folder: Path
     command: str = "dev"
     extra: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen | None = None
     secret_key: str = DEV_SECRET_KEY
@@ -144,7 +145,7 @@ class Roomd:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=clean_environment(),
+                env=clean_environment() | self.environment,
                 cwd=self.folder,
                 # A test that limits the size of files wants an error, not a signal.
                 restore_signals=False,
