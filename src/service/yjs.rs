@@ -75,8 +75,8 @@ impl YjsService for YjsHandlers {
         // Readers open editors too, and the SDK reports for them as it does for writers: to refuse
         // would show an error in every reader's browser, to keep it would let them mislead others.
         if ctx.allows(&opened.room, Level::Write, Resource::Storage)? {
-            let data = store.ensure_room_data(&opened.project, &opened.room).await?;
-            store.set_text_editor(&data.ok_or_else(room_not_found)?.key, &editor).await?;
+            let key = store.ensure_data_key(&opened.project, &opened.room).await?;
+            store.set_text_editor(&key.ok_or_else(room_not_found)?, &editor).await?;
         }
         Ok(v1::ReportTextEditorResponse {})
     }
@@ -89,8 +89,8 @@ impl YjsService for YjsHandlers {
         let store = &self.contents.store;
         let opened =
             self.contents.open(ctx, &request.room_id, Level::Read, Audience::Everybody).await?;
-        let data = store.find_room_data(&opened.project, &opened.room).await?;
-        let key = data.ok_or_else(text_editor_not_found)?.key;
+        let key = store.find_data_key(&opened.project, &opened.room).await?;
+        let key = key.ok_or_else(text_editor_not_found)?;
         let editor = store.find_text_editor(&key).await?.ok_or_else(text_editor_not_found)?;
         Ok(v1::GetTextEditorResponse { editor: Some(v1::TextEditor::from(editor)) })
     }

@@ -42,7 +42,7 @@ async fn an_editor_takes_no_room_from_its_owner(db: &Database) {
     let project = ProjectId::trusted("p");
     db.store.insert_room(&grant("p"), draft("a"), 1).await.unwrap();
     let found = find(db, "a").await.unwrap();
-    let made = db.store.ensure_room_data(&project, &found).await.unwrap().unwrap().key;
+    let made = db.store.ensure_data_key(&project, &found).await.unwrap().unwrap();
     let lexical = editor(EditorKind::Lexical, "root");
     db.store.set_text_editor(&made, &lexical).await.unwrap();
     let opened = db.store.open_room_data(&project, &id("a"), 1).await.unwrap().unwrap();

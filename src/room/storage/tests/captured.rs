@@ -59,6 +59,10 @@ fn exchange(document: &mut Document, exchange: &Exchange) -> Heard {
                         hear(&mut heard, other, &value(&op, None));
                     }
                 }
+                // The captured server has an empty acknowledgement for a repeated create.
+                Applied::Echo(Op::Create(_)) => {
+                    hear(&mut heard, sender, &value(&Op::Unknown, op_id));
+                }
                 Applied::Repeated { ack, .. } | Applied::Echo(ack) => {
                     hear(&mut heard, sender, &value(&ack, op_id));
                 }
