@@ -30,18 +30,21 @@ def documented_rights(bucket: str, prefix: str) -> dict:
 
 
 class S3:
-    """Starts open to everybody; from `lock` on every request needs a user with the right."""
+    """Open to everybody until it has a user of its own; then every request needs one with the right."""
 
     def __init__(self):
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         self._server.start()
         self._address = self._server.get_host_and_port()
+        # What moto holds is one for the whole process, and another server may have been here before.
+        self._tell("reset")
+        self._tell("reset-auth", b"inf")
         self.proxy = Proxy(self._address)
         open_to_all = {"aws_access_key_id": "setup", "aws_secret_access_key": "setup"}
         self._users = self._client("iam", open_to_all)
         self._own = self.user("tests", EVERYTHING)
-        self._lock()
+        self._tell("reset-auth", b"0")
         self._users = self._client("iam", self._own)
         self._buckets = self._client("s3", self._own)
 
@@ -55,9 +58,9 @@ class S3:
             service, endpoint_url=f"http://{host}:{port}", region_name=REGION, **keys
         )
 
-    def _lock(self) -> None:
+    def _tell(self, what: str, content: bytes = b"") -> None:
         host, port = self._address
-        httpx.post(f"http://{host}:{port}/moto-api/reset-auth", content=b"0").raise_for_status()
+        httpx.post(f"http://{host}:{port}/moto-api/{what}", content=content).raise_for_status()
 
     def user(self, name: str, rights: dict) -> dict[str, str]:
         """Keys of a new user, as boto3 names them."""

@@ -20,7 +20,7 @@ from liveblocks.types import File
 from realtime import NODE_FOLDER, run_node_tests
 from s3 import S3, documented_rights
 
-NODE_TESTS = ["realtime/attachments.test.mjs", "realtime/files.test.mjs"]
+NODE_TESTS = ["realtime/files.test.mjs"]
 NODE_WITHIN_SECONDS = 120
 START_FAILS_WITHIN_SECONDS = 20
 PREFIX = "some/files"

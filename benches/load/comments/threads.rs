@@ -1,8 +1,9 @@
 //! Pages of 50 threads out of 1,000 and out of 100,000 in one room, each of two comments.
 //!
-//! Every query matches at least 100 threads at both sizes, so that the pages compared are full and
-//! alike. Half of the threads are private, a fifth is open and a fifth has each `status`,
-//! independently of each other; 200 threads have each `team`, whatever the total.
+//! Every query matches at least 100 threads at both sizes, and the one for open threads of a status
+//! 40, so that the pages compared are full and alike. Half of the threads are private, a fifth is
+//! open and a fifth has each `status`, independently of each other; 200 threads have each `team`,
+//! whatever the total.
 
 use std::net::SocketAddr;
 
@@ -17,6 +18,7 @@ use crate::report::Goal;
 
 const GOAL: Goal = Goal::AtMost(1.5);
 const PAGE: usize = 50;
+const SHORT_PAGE: usize = 25;
 const TEAM_THREADS: u64 = 200;
 /// How many teams are asked for in turns, and a prime that puts them far from each other.
 const TEAMS_ASKED: u64 = 100;
@@ -31,9 +33,12 @@ pub const CASES: &[Case] = &[
     case("threads-page-open", |address, _| ask(address, ALL, &["resolved:false".to_owned()])),
     case("threads-page-metadata-fifth", |address, _| ask(address, ALL, &statuses(""))),
     case("threads-page-metadata-few", |address, size| ask(address, ALL, &teams(size))),
-    case("threads-page-metadata-open", |address, _| {
-        ask(address, ALL, &statuses("resolved:false "))
-    }),
+    Case {
+        length: SHORT_PAGE,
+        ..case("threads-page-metadata-open", |address, _| {
+            ask_for(SHORT_PAGE, address, ALL, &statuses("resolved:false "))
+        })
+    },
     case("threads-page-private", |address, _| ask(address, PRIVATE, &[String::new()])),
     case("threads-page-private-open", |address, _| {
         ask(address, PRIVATE, &["resolved:false".to_owned()])
@@ -58,10 +63,19 @@ fn teams(size: u64) -> Vec<String> {
 }
 
 fn ask(address: SocketAddr, scopes: &[&str], queries: &[String]) -> Result<Vec<Request>, Fail> {
+    ask_for(PAGE, address, scopes, queries)
+}
+
+fn ask_for(
+    limit: usize,
+    address: SocketAddr,
+    scopes: &[&str],
+    queries: &[String],
+) -> Result<Vec<Request>, Fail> {
     let token = user_token(address, "user-of-the-bench", scopes)?;
     let request = |query: &String| {
         let room = rows::room_id(0);
-        let mut path = format!("/v2/c/rooms/{room}/threads?limit={PAGE}");
+        let mut path = format!("/v2/c/rooms/{room}/threads?limit={limit}");
         if !query.is_empty() {
             let query = utf8_percent_encode(query, NON_ALPHANUMERIC);
             path = format!("{path}&query={query}");
