@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::domain::comment::thread_not_found;
+use crate::domain::content_id::ThreadId;
 use crate::domain::ctx::Ctx;
 use crate::domain::ids::{ProjectId, RoomId};
 use crate::domain::permissions::{Level, Resource};
@@ -10,7 +12,7 @@ use crate::error::Error;
 use crate::proto::google::api::HttpBody;
 use crate::room::registry::Rooms;
 use crate::room::session::RoomAddress;
-use crate::store::Store;
+use crate::store::{Store, ThreadView};
 
 pub const JSON: &str = "application/json";
 /// One JSON value on each line.
@@ -69,12 +71,24 @@ impl Contents {
         let room = ctx.open(room, level, resource)?;
         Ok(Opened { project: caller.project.clone(), room })
     }
+
+    /// The threads of an opened room that the caller may read; none, if it never held anything.
+    pub async fn threads(&self, ctx: &Ctx, opened: &Opened) -> Result<Option<ThreadView>, Error> {
+        let key = self.store.find_data_key(&opened.project, &opened.room).await?;
+        let (room_id, right) = (opened.room.id.clone(), ctx.threads(&opened.room, Level::Read)?);
+        Ok(key.map(|key| ThreadView { key, room_id, right }))
+    }
 }
 
 impl Opened {
     pub fn address(&self) -> RoomAddress {
         RoomAddress { project: self.project.clone(), room: self.room.id.clone() }
     }
+}
+
+/// In a path: what is no id names nothing.
+pub fn thread_in_path(raw: &str) -> Result<ThreadId, Error> {
+    ThreadId::parse("threadId", raw).map_err(|_| thread_not_found())
 }
 
 /// A raw body.

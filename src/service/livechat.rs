@@ -10,7 +10,7 @@ use crate::proto::livechat::message;
 use crate::proto::roomd::v1;
 use crate::service::contents::Audience;
 use crate::service::files::{Files, expires};
-use crate::store::{MessagePage, ThreadView};
+use crate::store::MessagePage;
 
 pub struct LivechatHandlers {
     files: Files,
@@ -36,14 +36,10 @@ impl LivechatService for LivechatHandlers {
             cursor: &request.cursor,
         })?;
         let need = (Level::Read, Resource::Comments);
-        let found = self.files.find_data(ctx, &request.rid, need, Audience::Everybody);
-        let (opened, key) = found.await?;
-        let page = match key {
-            Some(key) => {
-                let right = ctx.threads(&opened.room, Level::Read)?;
-                let view = ThreadView { key, room_id: opened.room.id.clone(), right };
-                self.files.contents.store.list_messages(&view, &query).await?
-            }
+        let contents = &self.files.contents;
+        let opened = contents.open_for(ctx, &request.rid, need, Audience::Everybody).await?;
+        let page = match contents.threads(ctx, &opened).await? {
+            Some(view) => contents.store.list_messages(&view, &query).await?,
             None => MessagePage::EMPTY,
         };
         let (expires, _) = expires(ctx);

@@ -1,14 +1,13 @@
 //! The calls about who follows a thread.
 
 use crate::domain::comment::thread_not_found;
-use crate::domain::content_id::ThreadId;
 use crate::domain::ctx::{Ctx, Guarded};
 use crate::domain::notification::{Notification, ThreadSubscription};
 use crate::domain::permissions::{Level, Resource};
 use crate::error::Error;
 use crate::proto::notification::notification;
 use crate::proto::roomd::v1;
-use crate::service::contents::{Audience, Opened};
+use crate::service::contents::{Audience, Opened, thread_in_path};
 use crate::service::person::person;
 use crate::service::subscription::SubscriptionHandlers;
 use crate::store::ThreadView;
@@ -18,11 +17,8 @@ impl SubscriptionHandlers {
     async fn threads(&self, ctx: &Ctx, room_id: &str) -> Result<(Opened, ThreadView), Error> {
         let right = (Level::Read, Resource::Comments);
         let opened = self.contents.open_for(ctx, room_id, right, Audience::Everybody).await?;
-        let key = self.contents.store.find_data_key(&opened.project, &opened.room).await?;
-        let key = key.ok_or_else(thread_not_found)?;
-        let right = ctx.threads(&opened.room, Level::Read)?;
-        let room_id = opened.room.id.clone();
-        Ok((opened, ThreadView { key, room_id, right }))
+        let view = self.contents.threads(ctx, &opened).await?;
+        Ok((opened, view.ok_or_else(thread_not_found)?))
     }
 
     pub(super) async fn follow(
@@ -33,7 +29,7 @@ impl SubscriptionHandlers {
     ) -> Result<ThreadSubscription, Error> {
         let (_, view) = self.threads(ctx, room_id).await?;
         let person = person(ctx, user_id)?;
-        let thread = in_path(thread_id)?;
+        let thread = thread_in_path(thread_id)?;
         let store = &self.contents.store;
         store.follow_thread(&view, (&thread, &person.id), follows, ctx.now_ms()).await
     }
@@ -44,7 +40,7 @@ impl SubscriptionHandlers {
         (room_id, thread_id): (&str, &str),
     ) -> Result<Vec<v1::Subscription>, Error> {
         let (_, view) = self.threads(ctx, room_id).await?;
-        let thread = in_path(thread_id)?;
+        let thread = thread_in_path(thread_id)?;
         let found = self.contents.store.list_thread_subscriptions(&view, &thread).await?;
         let message = |one: &ThreadSubscription| v1::Subscription {
             user_id: one.user.to_string(),
@@ -61,7 +57,7 @@ impl SubscriptionHandlers {
         // What others have read is nobody's business but the back end's.
         let grant = ctx.require_admin()?;
         let (opened, view) = self.threads(ctx, room_id).await?;
-        let thread = in_path(thread_id)?;
+        let thread = thread_in_path(thread_id)?;
         let found = self.contents.store.list_thread_notifications(&view, &thread).await?;
         let message = |found: Guarded<Notification>| {
             let found = grant.open(found);
@@ -71,9 +67,4 @@ impl SubscriptionHandlers {
         };
         Ok(found.into_iter().map(message).collect())
     }
-}
-
-/// In a path: what is no id names nothing.
-fn in_path(raw: &str) -> Result<ThreadId, Error> {
-    ThreadId::parse("threadId", raw).map_err(|_| thread_not_found())
 }

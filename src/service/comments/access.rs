@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::comment::Visibility;
-use crate::domain::comment::{comment_not_found, thread_not_found};
+use crate::domain::comment::comment_not_found;
 use crate::domain::content_id::{CommentId, ThreadId};
 use crate::domain::ctx::{Actor, Ctx, room_not_found};
 use crate::domain::ids::UserId;
@@ -37,7 +37,7 @@ impl CommentsHandlers {
         audience: Audience,
     ) -> Result<(Opened, Option<ThreadView>), Error> {
         let opened = self.open(ctx, room_id, audience).await?;
-        let view = self.view(ctx, &opened).await?;
+        let view = self.contents.threads(ctx, &opened).await?;
         Ok((opened, view))
     }
 
@@ -50,16 +50,6 @@ impl CommentsHandlers {
     ) -> Result<Opened, Error> {
         let right = (Level::Read, Resource::Comments);
         self.contents.open_for(ctx, room_id, right, audience).await
-    }
-
-    pub(super) async fn view(
-        &self,
-        ctx: &Ctx,
-        opened: &Opened,
-    ) -> Result<Option<ThreadView>, Error> {
-        let key = self.contents.store.find_data_key(&opened.project, &opened.room).await?;
-        let (room_id, right) = (opened.room.id.clone(), ctx.threads(&opened.room, Level::Read)?);
-        Ok(key.map(|key| ThreadView { key, room_id, right }))
     }
 
     /// `user` is who acts, as the request says: the field and its value.
@@ -117,10 +107,6 @@ fn actor(ctx: &Ctx, (field, given): (&str, &str)) -> Result<Option<UserId>, Erro
 }
 
 /// In a path: what is no id names nothing.
-pub(super) fn thread_in_path(raw: &str) -> Result<ThreadId, Error> {
-    ThreadId::parse("threadId", raw).map_err(|_| thread_not_found())
-}
-
 pub(super) fn comment_in_path(raw: &str) -> Result<CommentId, Error> {
     CommentId::parse("commentId", raw).map_err(|_| comment_not_found())
 }

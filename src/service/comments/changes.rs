@@ -7,7 +7,8 @@ use crate::proto::comment::{metadata_patch, metadata_struct};
 use crate::proto::roomd::v1;
 use crate::room::message::CommentEventKind as Kind;
 use crate::service::comments::CommentsHandlers;
-use crate::service::comments::access::{thread_event, thread_in_path};
+use crate::service::comments::access::thread_event;
+use crate::service::contents::thread_in_path;
 
 impl CommentsHandlers {
     pub(super) async fn resolve_thread(

@@ -7,9 +7,8 @@ use crate::proto::comment::{edit, metadata_patch, metadata_struct};
 use crate::proto::roomd::v1;
 use crate::room::message::CommentEventKind as Kind;
 use crate::service::comments::CommentsHandlers;
-use crate::service::comments::access::{
-    comment_event, comment_in_path, thread_event, thread_in_path,
-};
+use crate::service::comments::access::{comment_event, comment_in_path, thread_event};
+use crate::service::contents::thread_in_path;
 
 pub(super) fn place(thread: &str, comment: &str) -> Result<CommentPlace, Error> {
     Ok(CommentPlace { thread: thread_in_path(thread)?, comment: comment_in_path(comment)? })

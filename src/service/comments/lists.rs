@@ -16,8 +16,7 @@ use crate::proto::room::timestamp;
 use crate::proto::roomd::v1;
 use crate::proto::thread::read_time;
 use crate::service::comments::CommentsHandlers;
-use crate::service::comments::access::thread_in_path;
-use crate::service::contents::{Audience, Opened};
+use crate::service::contents::{Audience, Opened, thread_in_path};
 use crate::service::following::{Following, FollowingDelta, Place, following, following_since};
 use crate::store::Poll;
 
@@ -113,7 +112,7 @@ impl CommentsHandlers {
         if store.is_quiet(&poll, &opened.room, since_ms) {
             return Ok((ThreadChanges::default(), FollowingDelta::default()));
         }
-        let Some(view) = self.view(ctx, opened).await? else {
+        let Some(view) = self.contents.threads(ctx, opened).await? else {
             return Ok((ThreadChanges::default(), FollowingDelta::default()));
         };
         let ticket = store.poll_ticket(&view.key, poll.user.as_ref(), &opened.room);

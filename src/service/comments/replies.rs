@@ -7,8 +7,8 @@ use crate::proto::roomd::v1;
 use crate::proto::thread::comment_draft;
 use crate::room::message::CommentEventKind as Kind;
 use crate::service::comments::CommentsHandlers;
-use crate::service::comments::access::{comment_event, comment_in_path, thread_in_path};
-use crate::service::contents::Audience;
+use crate::service::comments::access::{comment_event, comment_in_path};
+use crate::service::contents::{Audience, thread_in_path};
 
 impl CommentsHandlers {
     pub(super) async fn make_comment(
