@@ -79,7 +79,7 @@ fn writer(api: &Api, message: &MessageDescriptor, out: &mut String) -> Result<()
     _ = writeln!(out, "fn write_json(&self, w: &mut crate::wire::json::Writer) {{");
     let mutable = if message.fields().len() == 0 { "" } else { "mut " };
     _ = writeln!(out, "let {mutable}object = w.object();");
-    for field in message.fields() {
+    for field in declared(message) {
         if let Kind::Message(found) = field.kind()
             && found.full_name() == "google.protobuf.Any"
         {
@@ -89,6 +89,12 @@ fn writer(api: &Api, message: &MessageDescriptor, out: &mut String) -> Result<()
     }
     _ = writeln!(out, "object.end();\n}}\n}}");
     Ok(())
+}
+
+/// In the order in which the file declares them, as protobuf's own libraries write them.
+fn declared(message: &MessageDescriptor) -> impl Iterator<Item = FieldDescriptor> {
+    let fields = &message.descriptor_proto().field;
+    fields.iter().filter_map(|field| message.get_field(u32::try_from(field.number()).ok()?))
 }
 
 fn write_field(api: &Api, field: &FieldDescriptor, out: &mut String) {

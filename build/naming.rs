@@ -3,8 +3,10 @@
 use heck::{ToSnakeCase, ToUpperCamelCase};
 use prost_reflect::{EnumDescriptor, FieldDescriptor, MessageDescriptor, OneofDescriptor};
 
-const KEYWORDS: [&str; 12] =
-    ["as", "break", "const", "enum", "fn", "for", "in", "loop", "match", "mod", "type", "use"];
+const KEYWORDS: [&str; 13] = [
+    "as", "break", "const", "enum", "final", "fn", "for", "in", "loop", "match", "mod", "type",
+    "use",
+];
 
 /// The Rust path of a message.
 pub fn message(root: &str, message: &MessageDescriptor) -> String {

@@ -8,6 +8,7 @@ pub mod feed;
 pub mod file_url;
 pub mod group;
 pub mod ids;
+pub mod live;
 pub mod livechat;
 pub mod media_type;
 pub mod memo;

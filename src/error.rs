@@ -96,6 +96,15 @@ impl Error {
         error
     }
 
+    /// An argument that is refused in the words of Twirp: `<argument> <validation>`.
+    pub fn argument(argument: impl Into<String>, validation: impl Into<String>) -> Self {
+        let (field, problem) = (argument.into(), validation.into());
+        let public = format!("{field} {problem}");
+        let mut error = Self::new(Code::InvalidArgument, "INVALID_ARGUMENT", public);
+        error.0.fields.push(FieldViolation { field, problem });
+        error
+    }
+
     /// A required field did not come.
     pub fn missing(field: &str) -> Self {
         let mut error = Self::new(

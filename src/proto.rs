@@ -13,7 +13,7 @@ pub mod stream;
 pub mod thread;
 pub mod value;
 
-pub use generated::{google, roomd};
+pub use generated::{google, livekit, roomd};
 
 /// All files, for server reflection.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));

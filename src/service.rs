@@ -12,6 +12,7 @@ pub mod inbox;
 mod inbox_company;
 mod inbox_pages;
 pub mod livechat;
+pub mod livekit;
 mod person;
 pub mod realtime;
 pub mod room;

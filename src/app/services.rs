@@ -18,6 +18,7 @@ use crate::service::files::Files;
 use crate::service::group::GroupHandlers;
 use crate::service::inbox::InboxHandlers;
 use crate::service::livechat::LivechatHandlers;
+use crate::service::livekit::LiveRoomHandlers;
 use crate::service::realtime::RealtimeHandlers;
 use crate::service::room::RoomHandlers;
 use crate::service::schema::SchemaHandlers;
@@ -71,6 +72,7 @@ async fn add_project(
     wire::add_roomd_v1_group_service(table, grpc, Arc::new(handlers));
     let handlers = UrlHandlers::new(pages.clone());
     wire::add_roomd_v1_url_service(table, grpc, Arc::new(handlers));
+    wire::add_livekit_room_service(table, grpc, Arc::new(LiveRoomHandlers));
     Ok(())
 }
 

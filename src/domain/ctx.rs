@@ -11,8 +11,9 @@ use super::comment::Visibility;
 use super::cursor::RoomCursor;
 use super::group::Group;
 use super::ids::{OrganizationId, ProjectId, UserId};
+use super::live::{LiveGrant, LiveNeed, LiveToken, VideoGrant, permissions_denied};
 use super::notification::{About, Notification, Place};
-use super::permissions::{AccessPatterns, Level, Matrix, Resource, resolve_identity};
+use super::permissions::{AccessPatterns, Level, Matrix, Resource, Scope, resolve_identity};
 use super::room::Room;
 use crate::error::{Code, Error};
 
@@ -69,6 +70,8 @@ pub enum Actor {
     /// A browser with the public key: an anonymous user with the rooms' default accesses.
     Public,
     User(Arc<User>),
+    /// Whoever a token of LiveKit's names.
+    Live(Arc<LiveToken>),
 }
 
 impl Actor {
@@ -86,8 +89,22 @@ impl Actor {
                     resolve_identity(&room.default_accesses, groups, own)
                 }
             },
+            // LiveKit knows no organizations: the token names the room itself.
+            Self::Live(token) => live_rights(&token.grant, room),
         }
     }
+}
+
+/// Being in the room, and telling the others something; its documents are nothing of LiveKit's.
+fn live_rights(grant: &VideoGrant, room: &Room) -> Matrix {
+    if !grant.room_join || grant.room != room.id.as_str() {
+        return Matrix::NONE;
+    }
+    let base = match grant.permission().can_publish_data {
+        true => Scope::RoomWrite,
+        false => Scope::RoomRead,
+    };
+    Matrix::from_scopes([base, Scope::StorageNone, Scope::CommentsNone, Scope::FeedsNone])
 }
 
 /// A credential that was verified.
@@ -125,7 +142,7 @@ impl Ctx {
     /// A back end or a user. The public key is for browsers that connect to rooms, and no more.
     pub fn server_caller(&self) -> Result<&Caller, Error> {
         match self.caller()? {
-            Caller { actor: Actor::Public, .. } => Err(wrong_key()),
+            Caller { actor: Actor::Public | Actor::Live(_), .. } => Err(wrong_key()),
             caller => Ok(caller),
         }
     }
@@ -136,11 +153,27 @@ impl Ctx {
         match caller.actor {
             Actor::Secret => Ok(ProjectGrant { project: caller.project.clone() }),
             Actor::Public => Err(wrong_key()),
-            Actor::User(_) => Err(Error::new(
+            Actor::User(_) | Actor::Live(_) => Err(Error::new(
                 Code::PermissionDenied,
                 "FORBIDDEN",
                 "This call needs a secret key; a user's token does not allow it.",
             )),
+        }
+    }
+
+    /// The caller may do this to rooms while they are live: by a token's grant, or with the
+    /// project's secret key.
+    pub fn require_live(&self, need: LiveNeed<'_>) -> Result<LiveGrant, Error> {
+        let caller = self.caller.as_ref().ok_or_else(permissions_denied)?;
+        let is_met = match &caller.actor {
+            Actor::Secret => true,
+            Actor::Live(token) => need.is_met_by(&token.grant),
+            Actor::Public | Actor::User(_) => false,
+        };
+        match is_met {
+            true => Ok(LiveGrant::new(caller.project.clone())),
+            // The caller is not told which; whoever runs the server finds it in the log.
+            false => Err(permissions_denied().because(format!("the token lacks {need:?}"))),
         }
     }
 
@@ -177,7 +210,7 @@ impl Ctx {
     pub fn user_id(&self) -> Result<Option<&UserId>, Error> {
         match &self.caller()?.actor {
             Actor::User(user) => Ok(Some(&user.id)),
-            Actor::Secret | Actor::Public => Ok(None),
+            Actor::Secret | Actor::Public | Actor::Live(_) => Ok(None),
         }
     }
 
@@ -191,7 +224,7 @@ impl Ctx {
         let is_open = match &self.server_caller()?.actor {
             Actor::Secret => true,
             Actor::User(user) => user.organization_id == group.organization_id,
-            Actor::Public => false,
+            Actor::Public | Actor::Live(_) => false,
         };
         Ok(is_open.then_some(group))
     }
@@ -208,7 +241,7 @@ impl Ctx {
         let may_read = match (&found.place, room) {
             (Place::Organization(organization), _) => match actor {
                 Actor::Secret => true,
-                Actor::Public => false,
+                Actor::Public | Actor::Live(_) => false,
                 Actor::User(user) => user.organization_id == *organization,
             },
             (Place::Room(id), Some(room)) if *id == room.id => {

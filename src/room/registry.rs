@@ -14,6 +14,7 @@ use super::close::CloseReason;
 use super::session::{Join, RoomAddress, Session};
 use crate::config::Limits;
 use crate::domain::ctx::{Actor as Identity, Clock, ProjectGrant, UserRights};
+use crate::domain::ids::OrganizationId;
 use crate::domain::permissions::{Level, Matrix, Resource};
 use crate::domain::room::{Room, RoomDraft};
 use crate::error::{Error, chain};
@@ -117,6 +118,8 @@ fn draft_for(join: &Join) -> Option<RoomDraft> {
                 may.then(|| RoomDraft::closed(id, user.organization_id.clone()))
             }
         },
+        Identity::Live(token) => (token.grant.room_join && token.grant.room == id.as_str())
+            .then(|| RoomDraft::closed(id, OrganizationId::default())),
     }
 }
 

@@ -203,8 +203,10 @@ fn uploader(ctx: &Ctx, user_id: &str) -> Result<UserId, Error> {
             Ok(user.id.clone())
         }
         Actor::User(_) => Err(Error::invalid("userId", "must be the user's own id, or left out")),
-        Actor::Secret | Actor::Public if user_id.is_empty() => Err(Error::missing("userId")),
-        Actor::Secret | Actor::Public => UserId::parse("userId", user_id),
+        Actor::Secret | Actor::Public | Actor::Live(_) if user_id.is_empty() => {
+            Err(Error::missing("userId"))
+        }
+        Actor::Secret | Actor::Public | Actor::Live(_) => UserId::parse("userId", user_id),
     }
 }
 

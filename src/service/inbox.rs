@@ -250,7 +250,7 @@ impl InboxService for InboxHandlers {
         let right = (Level::Read, Resource::Comments);
         self.contents.open_for(ctx, &request.room_id, right, Audience::Browsers).await?;
         let ids = parse_ids(&request.inbox_notification_ids)?;
-        if !matches!(ctx.caller()?.actor, Actor::Public) {
+        if !matches!(ctx.caller()?.actor, Actor::Public | Actor::Live(_)) {
             let person = person(ctx, &request.user_id)?;
             self.mark(ctx, &person, Some(ids)).await?;
         }

@@ -22,7 +22,7 @@ pub fn person(ctx: &Ctx, asked: &str) -> Result<Person, Error> {
             let id = UserId::parse("userId", asked)?;
             Ok(Person { project, id, organization: None })
         }
-        Actor::Public => Err(wrong_key()),
+        Actor::Public | Actor::Live(_) => Err(wrong_key()),
         Actor::User(user) if asked.is_empty() || asked == user.id.as_str() => {
             let organization = Some(user.organization_id.clone());
             Ok(Person { project, id: user.id.clone(), organization })

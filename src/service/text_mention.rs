@@ -27,7 +27,9 @@ impl InboxHandlers {
         let opened = self.contents.open_for(ctx, &request.room_id, right, audience).await?;
         let created_by = match &ctx.caller()?.actor {
             Actor::User(user) => user.id.clone(),
-            Actor::Secret | Actor::Public => UserId::parse("createdBy", &request.created_by)?,
+            Actor::Secret | Actor::Public | Actor::Live(_) => {
+                UserId::parse("createdBy", &request.created_by)?
+            }
         };
         let store = &self.contents.store;
         let key = store.ensure_data_key(&opened.project, &opened.room).await?;

@@ -166,7 +166,7 @@ impl From<Version> for v1::Version {
 fn author(ctx: &Ctx) -> Result<Option<UserId>, Error> {
     Ok(match &ctx.caller()?.actor {
         Actor::User(user) => Some(user.id.clone()),
-        Actor::Secret | Actor::Public => None,
+        Actor::Secret | Actor::Public | Actor::Live(_) => None,
     })
 }
 

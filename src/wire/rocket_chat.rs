@@ -32,7 +32,7 @@ pub fn check_user(headers: &HeaderMap, caller: &Caller) -> Result<(), Error> {
     match &caller.actor {
         Actor::Secret => Ok(()),
         Actor::User(user) if user.id.as_str().as_bytes() == named => Ok(()),
-        Actor::User(_) | Actor::Public => Err(missing_credential()),
+        Actor::User(_) | Actor::Public | Actor::Live(_) => Err(missing_credential()),
     }
 }
 

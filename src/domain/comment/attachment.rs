@@ -32,7 +32,7 @@ impl AttachmentRight {
         let drafts = match &ctx.caller()?.actor {
             Actor::Secret => Drafts::All,
             Actor::User(user) => Drafts::Of(user.id.clone()),
-            Actor::Public => Drafts::Nobodys,
+            Actor::Public | Actor::Live(_) => Drafts::Nobodys,
         };
         Ok(Self { threads: ctx.threads(room, Level::Read)?, drafts })
     }

@@ -12,7 +12,7 @@ use crate::domain::permissions::{Level, Matrix, Resource};
 use crate::error::chain;
 use crate::room::close::CloseReason;
 use crate::room::effects::Effects;
-use crate::room::message::Member;
+use crate::room::message::{Member, RawJson};
 use crate::room::outbox::Outbox;
 use crate::room::session::{Join, Session};
 
@@ -99,7 +99,16 @@ fn member(join: &Join, rights: Matrix) -> Member {
                 user.info.as_ref().and_then(|info| serde_json::value::to_raw_value(info).ok());
             (Some(user.id.as_str().into()), info.map(Arc::from))
         }
+        Identity::Live(token) => (Some(token.identity.as_str().into()), name_only(&token.name)),
         Identity::Secret | Identity::Public => (None, None),
     };
     Member { id, info, scopes: rights.canonical_scopes().into() }
+}
+
+/// What a token of LiveKit's says of somebody that the others' lists of people can show.
+fn name_only(name: &str) -> Option<RawJson> {
+    if name.is_empty() {
+        return None;
+    }
+    serde_json::value::to_raw_value(&serde_json::json!({ "name": name })).ok().map(Arc::from)
 }

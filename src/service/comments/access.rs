@@ -101,8 +101,8 @@ fn actor(ctx: &Ctx, (field, given): (&str, &str)) -> Result<Option<UserId>, Erro
             "FORBIDDEN",
             format!("A user's token acts for its own user, not for another '{field}'."),
         )),
-        Actor::Secret | Actor::Public if given.is_empty() => Ok(None),
-        Actor::Secret | Actor::Public => UserId::parse(field, given).map(Some),
+        Actor::Secret | Actor::Public | Actor::Live(_) if given.is_empty() => Ok(None),
+        Actor::Secret | Actor::Public | Actor::Live(_) => UserId::parse(field, given).map(Some),
     }
 }
 

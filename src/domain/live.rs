@@ -1,0 +1,27 @@
+//! Rooms while people are in them, as LiveKit sees them: a session of a room, its participants, what
+//! they publish, and what a token of LiveKit's lets somebody do.
+
+mod data;
+mod grant;
+mod identifier;
+mod limits;
+mod participant;
+mod permission;
+mod session;
+mod token;
+mod track;
+
+pub use data::{DataKind, LiveData, NONCE_BYTES};
+pub use grant::{LiveGrant, LiveNeed, VideoGrant, permissions_denied};
+pub use identifier::{SidKind, new_sid, random_sid_text};
+pub use limits::{
+    ATTRIBUTES_BYTES_MAX, DATA_BYTES_MAX, IDENTITY_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX,
+    check_attributes, check_metadata, check_name,
+};
+pub use participant::{
+    LeaveReason, Participant, ParticipantChange, ParticipantKind, ParticipantState,
+};
+pub use permission::Permission;
+pub use session::{LiveRoom, LiveSettings};
+pub use token::LiveToken;
+pub use track::{Layer, Track, TrackCodec, TrackKind, TrackSource};

@@ -1,0 +1,64 @@
+//! Sizes that LiveKit's clients and servers agree upon, and the words in which it says that one was
+//! exceeded.
+
+use std::collections::BTreeMap;
+
+use crate::domain::ids::check_text;
+use crate::error::Error;
+
+/// Of a room and of a participant.
+pub const METADATA_BYTES_MAX: usize = 512 << 10;
+/// Keys and values of all attributes of a participant together.
+pub const ATTRIBUTES_BYTES_MAX: usize = 64 << 10;
+pub const NAME_BYTES_MAX: usize = 256;
+pub const IDENTITY_BYTES_MAX: usize = 256;
+/// What SendData carries, and one message of a data channel.
+pub const DATA_BYTES_MAX: usize = 64_000;
+
+fn exceeds(what: &str, limit: usize) -> Error {
+    Error::argument(format!("{what} exceeds limits"), limit.to_string())
+}
+
+pub fn check_metadata(metadata: &str) -> Result<(), Error> {
+    if metadata.len() > METADATA_BYTES_MAX {
+        return Err(exceeds("metadata size", METADATA_BYTES_MAX));
+    }
+    check_text("metadata", metadata)
+}
+
+pub fn check_name(name: &str) -> Result<(), Error> {
+    if name.len() > NAME_BYTES_MAX {
+        return Err(exceeds("name length", NAME_BYTES_MAX));
+    }
+    check_text("name", name)
+}
+
+pub fn check_attributes(attributes: &BTreeMap<String, String>) -> Result<(), Error> {
+    let bytes: usize = attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > ATTRIBUTES_BYTES_MAX {
+        return Err(exceeds("attribute size", ATTRIBUTES_BYTES_MAX));
+    }
+    attributes.iter().try_for_each(|(key, value)| {
+        check_text("attributes", key)?;
+        check_text("attributes", value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_inclusive_and_named_as_livekit_does() {
+        assert!(check_metadata(&"m".repeat(METADATA_BYTES_MAX)).is_ok());
+        let error = check_metadata(&"m".repeat(METADATA_BYTES_MAX + 1)).unwrap_err();
+        assert_eq!(error.public(), "metadata size exceeds limits 524288");
+        assert_eq!(error.fields()[0].field, "metadata size exceeds limits");
+        let error = check_name(&"n".repeat(NAME_BYTES_MAX + 1)).unwrap_err();
+        assert_eq!(error.public(), "name length exceeds limits 256");
+        let key = "k".repeat(ATTRIBUTES_BYTES_MAX);
+        assert!(check_attributes(&BTreeMap::from([(key.clone(), String::new())])).is_ok());
+        let error = check_attributes(&BTreeMap::from([(key, "v".to_owned())])).unwrap_err();
+        assert_eq!(error.public(), "attribute size exceeds limits 65536");
+    }
+}
