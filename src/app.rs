@@ -45,6 +45,7 @@ pub struct App {
 pub async fn build(deps: Deps, stop: CancellationToken) -> Result<App, Error> {
     let Deps { store, authenticator, clock, limits, shutdown, serves_tls, page_networks } = deps;
     let rooms = Rooms::new(store.clone(), clock.clone(), limits.clone());
+    rooms.resume_live().await?;
     let pages = Pages::new(page_networks);
     let parts = Parts {
         store: &store,

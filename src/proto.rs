@@ -5,6 +5,7 @@ pub mod comment;
 pub mod download;
 pub mod feed;
 pub mod group;
+pub mod live;
 pub mod livechat;
 pub mod notification;
 pub mod reply;

@@ -8,6 +8,7 @@ pub mod close;
 pub mod codec;
 mod effects;
 pub mod feeds;
+pub mod live;
 pub mod message;
 mod outbox;
 mod people;

@@ -72,7 +72,8 @@ async fn add_project(
     wire::add_roomd_v1_group_service(table, grpc, Arc::new(handlers));
     let handlers = UrlHandlers::new(pages.clone());
     wire::add_roomd_v1_url_service(table, grpc, Arc::new(handlers));
-    wire::add_livekit_room_service(table, grpc, Arc::new(LiveRoomHandlers));
+    let handlers = LiveRoomHandlers::new(rooms.clone(), false);
+    wire::add_livekit_room_service(table, grpc, Arc::new(handlers));
     Ok(())
 }
 

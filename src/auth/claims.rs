@@ -93,7 +93,7 @@ pub(super) struct ClaimsIn {
     gids: Vec<String>,
     ui: Option<Map<String, Value>>,
     oid: Option<String>,
-    iat: i64,
+    pub(super) iat: i64,
     pub(super) exp: i64,
     pub(super) nbf: Option<i64>,
     pub(super) jti: String,

@@ -55,6 +55,8 @@ pub struct Admitted {
     pub token_id: Option<String>,
     /// Absent for a key.
     pub expires_at_ms: Option<i64>,
+    /// When the token became valid; absent for a key.
+    pub valid_from_s: Option<i64>,
 }
 
 /// Resolves credentials. Cheap to clone.
@@ -140,12 +142,13 @@ impl Authenticator {
                     caller: token.caller.clone(),
                     token_id: Some(token.token_id.clone()),
                     expires_at_ms: Some(token.expires_at_ms),
+                    valid_from_s: Some(token.valid_from_s),
                 })
             }
             SessionCredential::PublicKey(key) => {
                 let project = self.public_key(key, now_ms).await?;
                 let caller = Caller { project, actor: Actor::Public };
-                Ok(Admitted { caller, token_id: None, expires_at_ms: None })
+                Ok(Admitted { caller, token_id: None, expires_at_ms: None, valid_from_s: None })
             }
         }
     }

@@ -61,6 +61,8 @@ pub struct VerifiedToken {
     /// The token's unique id, its `jti`.
     pub token_id: String,
     pub expires_at_ms: i64,
+    /// When it was made, or is valid from if it says so.
+    pub valid_from_s: i64,
     not_before_ms: i64,
     key: Arc<LoadedKey>,
     weight_bytes: u32,
@@ -76,8 +78,9 @@ impl VerifiedToken {
             .map_or(i64::MIN, |nbf| nbf.saturating_mul(1000).saturating_sub(NOT_BEFORE_LEEWAY_MS));
         let weight_bytes = token.len() + VERIFIED_TOKEN_OVERHEAD_BYTES;
         let weight_bytes = u32::try_from(weight_bytes).unwrap_or(u32::MAX);
+        let valid_from_s = claims.nbf.unwrap_or(claims.iat);
         let token_id = claims.jti;
-        Ok(Self { caller, token_id, expires_at_ms, not_before_ms, key, weight_bytes })
+        Ok(Self { caller, token_id, expires_at_ms, valid_from_s, not_before_ms, key, weight_bytes })
     }
 
     fn is_usable(&self, now_ms: i64) -> Result<(), Error> {

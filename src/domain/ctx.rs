@@ -114,6 +114,17 @@ pub struct Caller {
     pub actor: Actor,
 }
 
+impl Caller {
+    /// Whom a back end moves to another room: a token of LiveKit's is as good as one for that room.
+    #[must_use]
+    pub fn moved_to(&self, room: &str) -> Self {
+        let Actor::Live(token) = &self.actor else { return self.clone() };
+        let mut token = LiveToken::clone(token);
+        room.clone_into(&mut token.grant.room);
+        Self { project: self.project.clone(), actor: Actor::Live(Arc::new(token)) }
+    }
+}
+
 /// One call: who makes it, its id in the logs, and when it must have ended.
 #[derive(Debug, Clone)]
 pub struct Ctx {

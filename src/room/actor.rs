@@ -10,6 +10,7 @@ mod commit;
 mod documents;
 mod feeds;
 mod join;
+mod live;
 mod load;
 mod log;
 mod timing;
@@ -22,7 +23,8 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::close::CloseReason;
-use super::effects::{Delivery, Effects, To};
+use super::effects::{Delivery, Effects, Forward, To};
+use super::live::Link;
 use super::message::{ActorId, ClientMessage};
 use super::outbox::Outbox;
 use super::registry::Inner;
@@ -30,6 +32,8 @@ use super::session::{Join, RoomAddress, Session, StorageDialect};
 use super::state::State;
 use crate::domain::ctx::Caller;
 use crate::domain::feed::{FeedChange, FeedEvent};
+use crate::domain::ids::RoomId;
+use crate::domain::live::{LeaveReason, Participant};
 use crate::domain::permissions::Level;
 use crate::error::{Code, Error, chain};
 use crate::store::{DocumentId, RoomKey};
@@ -39,6 +43,8 @@ use commit::Commit;
 pub(super) use commit::unavailable;
 pub(super) use documents::Shown;
 use feeds::{Feeds, Share};
+pub(super) use live::LiveWork;
+use live::LiveWrites;
 use log::Log;
 use versions::Edits;
 
@@ -66,6 +72,13 @@ pub(super) enum Command {
     Exclusive(Exclusive),
     /// A change of feeds that a back end makes.
     ChangeFeeds(FeedChange, Reply<Arc<FeedEvent>>),
+    /// What a back end asks of the room's life.
+    Live(LiveWork),
+    /// How somebody is who is shown here from another room.
+    Forwarded {
+        identity: Arc<str>,
+        info: Option<Arc<Participant>>,
+    },
     /// The room's record changed: rights are looked up again.
     RecordChanged,
     /// The room ends here, for this reason.
@@ -77,7 +90,11 @@ impl Command {
     pub fn is_for_any_session(&self) -> bool {
         matches!(
             self,
-            Self::Join { .. } | Self::Call(_) | Self::Exclusive(_) | Self::ChangeFeeds(..)
+            Self::Join { .. }
+                | Self::Call(_)
+                | Self::Exclusive(_)
+                | Self::ChangeFeeds(..)
+                | Self::Live(_)
         )
     }
 }
@@ -85,6 +102,7 @@ impl Command {
 struct Connection {
     caller: Caller,
     dialect: StorageDialect,
+    link: Link,
     outbox: Arc<Outbox>,
     /// What it asked about feeds and waits for.
     feeds: Share,
@@ -110,6 +128,7 @@ pub(super) struct Actor {
     logs: HashMap<DocumentId, Log>,
     commit: Commit,
     feeds: Feeds,
+    live: LiveWrites,
     schema: Option<crate::store::SchemaId>,
     idle_since_ms: Option<i64>,
     /// When frames that were allowed to wait have waited long enough.
@@ -185,6 +204,10 @@ impl Actor {
                     self.finish_feeds(done);
                     Flow::On
                 }
+                done = self.live.done() => {
+                    self.finish_live_writes(done);
+                    Flow::On
+                }
                 () = stop.cancelled() => Flow::End(CloseReason::ShuttingDown),
                 is_open = fill(inbox, &mut batch), if has_room => match is_open {
                     false => Flow::End(CloseReason::ShuttingDown),
@@ -200,6 +223,8 @@ impl Actor {
             }
             self.begin_commit();
             self.begin_feeds();
+            self.publish_live();
+            self.begin_live_writes();
         }
     }
 
@@ -221,13 +246,19 @@ impl Actor {
         self.idle_since_ms = None;
         match command {
             Command::Join { join, reply } => return self.join(*join, reply).await,
-            Command::Leave { actor } => self.leave(actor),
+            Command::Leave { actor } => self.leave_as(actor, LeaveReason::ClientInitiated),
             Command::Receive { actor, messages, _held } => {
                 return self.receive(actor, messages).await;
             }
             Command::Call(call) => return self.call(call).await,
             Command::Exclusive(exclusive) => return self.exclusive(exclusive).await,
             Command::ChangeFeeds(change, reply) => self.change_feeds(change, reply),
+            Command::Live(work) => return self.live_work(work).await,
+            Command::Forwarded { identity, info } => {
+                let mut effects = Effects::default();
+                self.state.live.show_forwarded(&identity, info.as_deref(), &mut effects);
+                self.carry_out(effects);
+            }
             Command::RecordChanged => return self.record_changed().await,
             Command::Close(reason) => return Flow::End(reason),
         }
@@ -277,10 +308,11 @@ impl Actor {
         Flow::after(error)
     }
 
-    fn leave(&mut self, actor: ActorId) {
+    fn leave_as(&mut self, actor: ActorId, reason: LeaveReason) {
         if self.connections.remove(&actor).is_some() {
             let mut effects = Effects::default();
             self.state.people.leave(actor, &mut effects);
+            self.state.live.leave(actor, reason, &mut effects);
             self.carry_out(effects);
         }
     }
@@ -297,6 +329,11 @@ impl Actor {
         for task in effects.feeds {
             self.ask_feeds(task);
         }
+        for Forward { room, identity, info } in effects.forwards {
+            let address =
+                RoomAddress { project: self.address.project.clone(), room: RoomId::trusted(room) };
+            self.rooms.show_forwarded(&address, identity, info);
+        }
     }
 
     fn deliver(&self, delivery: &Delivery) {
@@ -304,6 +341,19 @@ impl Actor {
             To::One(actor) => {
                 if let Some(connection) = self.connections.get(&actor) {
                     connection.outbox.push(&delivery.frame);
+                }
+            }
+            To::LiveOne(actor) => {
+                let connection = self.connections.get(&actor);
+                if let Some(connection) = connection.filter(|found| found.link > Link::Plain) {
+                    connection.outbox.push(&delivery.frame);
+                }
+            }
+            To::Live { except } => {
+                for (actor, connection) in &self.connections {
+                    if Some(*actor) != except && connection.link > Link::Plain {
+                        connection.outbox.push(&delivery.frame);
+                    }
                 }
             }
             To::Readers { of, except } => {
@@ -348,6 +398,7 @@ impl Actor {
             self.commit.fail();
         } else {
             self.flush_feeds().await;
+            self.leave_all_live(&reason).await;
             self.flush().await;
             if self.version_due_ms().is_some() {
                 // With nobody here it is as quiet as it will be.

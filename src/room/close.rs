@@ -17,6 +17,14 @@ pub enum CloseReason {
     },
     /// Never come back: the room is gone.
     RoomDeleted,
+    /// Never come back with this token: a back end has removed its holder.
+    Removed,
+    /// Never come back by oneself: the same identity came again.
+    DuplicateIdentity,
+    /// A back end ended the room's life.
+    LiveRoomDeleted,
+    /// The room's life ended, since nobody was in it.
+    LiveRoomEnded,
     /// Come back with a new token.
     TokenExpired,
     /// Come back and load everything anew: Storage was replaced.
@@ -39,6 +47,10 @@ impl CloseReason {
             Self::RoomFull => "The room is full".to_owned(),
             Self::RoomRenamed { to } => format!("The room has another id now: {to}"),
             Self::RoomDeleted => "The room was deleted".to_owned(),
+            Self::Removed => "You were removed from the room".to_owned(),
+            Self::DuplicateIdentity => "You are in the room by another connection".to_owned(),
+            Self::LiveRoomDeleted => "The room was ended".to_owned(),
+            Self::LiveRoomEnded => "The room has ended".to_owned(),
             Self::TokenExpired => "The token has expired".to_owned(),
             Self::StorageReset => "The room's Storage was replaced".to_owned(),
             Self::ShuttingDown => "The server is stopping".to_owned(),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::feeds::FeedTask;
+use super::live::message::{LiveEvent, LiveNews, LiveSummary};
 use super::message::{ActorId, Frame, ServerMessage};
+use crate::domain::live::{Participant, Track};
 use crate::domain::permissions::Resource;
 
 /// Who gets a frame.
@@ -15,6 +17,12 @@ pub enum To {
         of: Resource,
         except: Option<ActorId>,
     },
+    /// Everybody whose protocol knows of participants, but for one.
+    Live {
+        except: Option<ActorId>,
+    },
+    /// One, if its protocol knows of participants.
+    LiveOne(ActorId),
 }
 
 #[derive(Debug)]
@@ -31,6 +39,18 @@ pub struct Effects {
     pub after_commit: Vec<Delivery>,
     /// Calls of the database about feeds, in order.
     pub feeds: Vec<FeedTask>,
+    /// What back ends are told, in order.
+    pub news: Vec<LiveNews>,
+    /// How somebody is to be shown in another room.
+    pub forwards: Vec<Forward>,
+}
+
+#[derive(Debug)]
+pub struct Forward {
+    pub room: Arc<str>,
+    pub identity: Arc<str>,
+    /// Absent when they have left.
+    pub info: Option<Arc<Participant>>,
 }
 
 impl Effects {
@@ -40,5 +60,22 @@ impl Effects {
 
     pub fn send_after_commit(&mut self, to: To, message: ServerMessage) {
         self.after_commit.push(Delivery { to, frame: Frame::new(message) });
+    }
+    /// Nothing, if the room is not alive.
+    pub fn tell_live(
+        &mut self,
+        event: LiveEvent,
+        room: Option<LiveSummary>,
+        participant: Option<&Arc<Participant>>,
+        track: Option<&Track>,
+    ) {
+        let Some(room) = room else { return };
+        let (participant, track) = (participant.cloned(), track.cloned().map(Box::new));
+        self.news.push(LiveNews { event, room, participant, track });
+    }
+
+    pub fn forward(&mut self, room: &Arc<str>, identity: &str, info: Option<Arc<Participant>>) {
+        let (room, identity) = (Arc::clone(room), identity.into());
+        self.forwards.push(Forward { room, identity, info });
     }
 }

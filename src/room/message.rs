@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::feeds::{FeedReply, FeedRequest};
+use super::live::message::{LiveMessage, LiveRequest};
 use super::storage::{Op, SmallText, TextOp};
 use super::yjs::Encoding;
 use crate::domain::permissions::Scope;
@@ -56,6 +57,7 @@ pub enum ClientMessage {
         encoding: Encoding,
     },
     Feed(FeedRequest),
+    Live(LiveRequest),
 }
 
 impl ClientMessage {
@@ -80,6 +82,7 @@ impl ClientMessage {
             Self::FetchYjs { state_vector, .. } => state_vector.len(),
             Self::UpdateYjs { update, .. } => update.len(),
             Self::Feed(request) => request.bytes,
+            Self::Live(request) => request.cost_bytes(),
         };
         OVERHEAD_BYTES + payload
     }
@@ -196,6 +199,8 @@ pub enum ServerMessage {
     YjsUpdates(YjsUpdates),
     Comment(CommentEvent),
     Feed(FeedReply),
+    /// Only for those whose protocol knows of participants.
+    Live(LiveMessage),
 }
 
 impl ServerMessage {
@@ -242,6 +247,7 @@ impl Frame {
             ServerMessage::StorageChunk { nodes: json }
             | ServerMessage::StorageItems { items: json } => json.len(),
             ServerMessage::Feed(reply) => reply.cost_bytes(),
+            ServerMessage::Live(message) => message.cost_bytes(),
             ServerMessage::Rejected { op_ids, .. } => op_ids.iter().map(|id| id.len()).sum(),
             ServerMessage::UserLeft { .. }
             | ServerMessage::StorageEnd

@@ -13,6 +13,8 @@ use crate::domain::permissions::{Level, Matrix, Resource, Scope};
 #[derive(Debug)]
 struct Connected {
     member: Member,
+    /// Is not shown to the others.
+    is_hidden: bool,
     rights: Matrix,
     presence: Presence,
 }
@@ -62,14 +64,15 @@ impl People {
 
     /// Everybody, with the actor under which the others know them.
     pub fn members(&self) -> impl Iterator<Item = (ActorId, &Member)> {
-        let connected = self.connected.iter().map(|(actor, known)| (*actor, &known.member));
+        let connected = self.connected.iter().filter(|(_, known)| !known.is_hidden);
+        let connected = connected.map(|(actor, known)| (*actor, &known.member));
         connected.chain(self.shown.values().map(|shown| (shown.actor, &shown.member)))
     }
 
     pub fn join(
         &mut self,
         actor: ActorId,
-        member: Member,
+        (member, is_hidden): (Member, bool),
         rights: Matrix,
         nonce: Arc<str>,
         effects: &mut Effects,
@@ -80,9 +83,12 @@ impl People {
             let presence = ServerMessage::Presence { actor: other, data, target: Some(actor) };
             effects.send(To::One(actor), presence);
         }
-        let joined = ServerMessage::UserJoined { actor, member: member.clone() };
-        effects.send(everybody_but(actor), joined);
-        self.connected.insert(actor, Connected { member, rights, presence: Presence::default() });
+        if !is_hidden {
+            let joined = ServerMessage::UserJoined { actor, member: member.clone() };
+            effects.send(everybody_but(actor), joined);
+        }
+        let presence = Presence::default();
+        self.connected.insert(actor, Connected { member, is_hidden, rights, presence });
     }
 
     fn room_state(&self, actor: ActorId, nonce: Arc<str>, scopes: Arc<[Scope]>) -> ServerMessage {
@@ -100,7 +106,7 @@ impl People {
     }
 
     pub fn leave(&mut self, actor: ActorId, effects: &mut Effects) {
-        if self.connected.remove(&actor).is_some() {
+        if self.connected.remove(&actor).is_some_and(|known| !known.is_hidden) {
             effects.send(EVERYBODY, ServerMessage::UserLeft { actor });
         }
     }
@@ -148,10 +154,12 @@ impl People {
         }
         known.rights = rights;
         known.member.scopes = rights.canonical_scopes().into();
-        let member = known.member.clone();
+        let (member, known_hidden) = (known.member.clone(), known.is_hidden);
         let state = self.room_state(actor, nonce, Arc::clone(&member.scopes));
         effects.send(To::One(actor), state);
-        effects.send(everybody_but(actor), ServerMessage::UserJoined { actor, member });
+        if !known_hidden {
+            effects.send(everybody_but(actor), ServerMessage::UserJoined { actor, member });
+        }
         // Their view of the others was rebuilt, so they need the presences again.
         for (other, data) in self.presences() {
             if other != actor {

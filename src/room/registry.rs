@@ -11,10 +11,12 @@ use tokio_util::task::TaskTracker;
 
 use super::actor::{self, Command, MAILBOX_LEN_MAX};
 use super::close::CloseReason;
+use super::live::directory::Directory;
 use super::session::{Join, RoomAddress, Session};
 use crate::config::Limits;
 use crate::domain::ctx::{Actor as Identity, Clock, ProjectGrant, UserRights};
-use crate::domain::ids::OrganizationId;
+use crate::domain::ids::{OrganizationId, RoomId};
+use crate::domain::live::Participant;
 use crate::domain::permissions::{Level, Matrix, Resource};
 use crate::domain::room::{Room, RoomDraft};
 use crate::error::{Error, chain};
@@ -32,6 +34,7 @@ pub(super) struct Inner {
     pub limits: Limits,
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
+    pub live: Directory,
     running: Mutex<HashMap<RoomAddress, mpsc::Sender<Command>>>,
 }
 
@@ -39,7 +42,8 @@ impl Rooms {
     pub fn new(store: Store, clock: Clock, limits: Limits) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (store, running) = (store.for_rooms(), Mutex::default());
-        Self { inner: Arc::new(Inner { store, clock, limits, stop, tasks, running }) }
+        let live = Directory::default();
+        Self { inner: Arc::new(Inner { store, clock, limits, stop, tasks, live, running }) }
     }
 
     /// Disconnects everybody, stores what is left, and returns when all of it is stored.
@@ -91,6 +95,12 @@ impl Rooms {
 
     /// The room is gone, or has another name: whoever is in it has to go.
     pub async fn close_room(&self, address: &RoomAddress, reason: CloseReason) {
+        match &reason {
+            CloseReason::RoomRenamed { to } => {
+                self.inner.live.rename(address, &RoomId::trusted(Arc::clone(to)));
+            }
+            _ => self.inner.live.remove(address),
+        }
         self.tell(address, Command::Close(reason)).await;
     }
 
@@ -165,6 +175,24 @@ impl Inner {
         let room = run(Arc::clone(self), address.clone(), mailbox.downgrade(), inbox);
         self.tasks.spawn(room);
         mailbox
+    }
+
+    /// Tells another room how one of its guests is. A room that is not in memory learns it too,
+    /// unless they have left.
+    pub fn show_forwarded(
+        self: &Arc<Self>,
+        address: &RoomAddress,
+        identity: Arc<str>,
+        info: Option<Arc<Participant>>,
+    ) {
+        if info.is_none() && !self.is_running(address) {
+            return;
+        }
+        let (inner, address) = (Arc::clone(self), address.clone());
+        self.tasks.spawn(async move {
+            // An error means that the server stops.
+            drop(inner.send(&address, Command::Forwarded { identity, info }).await);
+        });
     }
 
     fn remove(&self, address: &RoomAddress, ended: &mpsc::WeakSender<Command>) {

@@ -1,5 +1,6 @@
 //! What back ends ask of a room: the calls of the services, with rights already checked.
 
+pub mod live;
 mod mutation;
 
 use std::sync::Arc;

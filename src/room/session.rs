@@ -1,5 +1,6 @@
 //! One connection's side of a room, for whichever protocol it came by.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
@@ -7,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::Command;
 use super::close::CloseReason;
+use super::live::Link;
 use super::message::{ActorId, ClientMessage, Frame};
 use super::outbox::Outbox;
 use crate::domain::ctx::Caller;
@@ -33,6 +35,23 @@ pub struct Join {
     pub caller: Caller,
     pub address: RoomAddress,
     pub dialect: StorageDialect,
+    pub link: Link,
+    /// What a client of LiveKit says of itself.
+    pub live: Option<LiveClient>,
+    /// When the caller's token became valid, since tokens can be revoked up to a time. Absent for
+    /// keys.
+    pub valid_from_s: Option<i64>,
+}
+
+/// What a client of LiveKit says of itself, besides its token.
+#[derive(Debug, Clone, Default)]
+pub struct LiveClient {
+    /// Instead of the token's.
+    pub metadata: Option<String>,
+    /// On top of the token's.
+    pub attributes: BTreeMap<String, String>,
+    pub client_protocol: i32,
+    pub capabilities: Vec<i32>,
 }
 
 /// Dropping it leaves the room.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::effects::{Effects, To};
 use super::feeds;
+use super::live::Live;
 use super::message::{ActorId, ClientMessage, ServerMessage};
 use super::people::People;
 use super::session::StorageDialect;
@@ -24,6 +25,7 @@ pub struct State {
     /// Until somebody needs it, it stays in the database.
     pub storage: Option<SharedStorage>,
     pub yjs: SharedYjs,
+    pub live: Live,
 }
 
 /// All nodes in one text, separated by commas.
@@ -62,7 +64,8 @@ impl State {
                 }
                 ClientMessage::Presence { .. }
                 | ClientMessage::Broadcast { .. }
-                | ClientMessage::Feed(_) => {}
+                | ClientMessage::Feed(_)
+                | ClientMessage::Live(_) => {}
             }
         }
         needs
@@ -99,7 +102,12 @@ impl State {
                 ClientMessage::Presence { data, target } => {
                     self.people.update_presence(sender, data, target, effects);
                 }
-                ClientMessage::Broadcast { event } => self.people.broadcast(sender, event, effects),
+                ClientMessage::Broadcast { event } => {
+                    if !self.live.take_event(sender, &event) {
+                        self.people.broadcast(sender, event, effects);
+                    }
+                }
+                ClientMessage::Live(request) => self.live.take(sender, request, effects),
                 ClientMessage::FetchStorage => fetch = true,
                 ClientMessage::Ops(ops) => {
                     match (

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 use crate::config::Limits;
-use crate::domain::ctx::{Caller, Ctx, room_not_found};
+use crate::domain::ctx::{Caller, Clock, Ctx, room_not_found};
 use crate::domain::ids::RoomId;
 use crate::error::{Code, Error};
 use crate::proto::handlers::roomd_v1_realtime_service::RealtimeService;
@@ -20,6 +20,9 @@ use crate::proto::roomd::v1::join_room_request::Message;
 use crate::proto::stream::{Replies, Requests};
 use crate::room::close::CloseReason;
 use crate::room::codec::protobuf;
+use crate::room::live::Link;
+use crate::room::live::message::{LiveMessage, MoveDone};
+use crate::room::message::ServerMessage;
 use crate::room::rate::{Rate, RateLimits};
 use crate::room::registry::Rooms;
 use crate::room::session::{Join, RoomAddress, Session, StorageDialect};
@@ -72,6 +75,7 @@ impl RealtimeService for RealtimeHandlers {
             expiry,
             session: None,
             waiting: VecDeque::new(),
+            clock: ctx.clock.clone(),
             is_over: false,
             _open: open,
         };
@@ -93,6 +97,7 @@ struct Stay {
     /// Since the caller has entered.
     session: Option<Session>,
     waiting: VecDeque<v1::JoinRoomResponse>,
+    clock: Clock,
     is_over: bool,
     _open: OwnedSemaphorePermit,
 }
@@ -125,7 +130,13 @@ impl Stay {
                 Event::Frames(closed) => {
                     let replies = frames.iter().flat_map(|frame| protobuf::write(&frame.message));
                     self.waiting.extend(replies);
-                    closed.map_or(Ok(()), Err)
+                    let moved = frames.iter().find_map(|frame| move_of(&frame.message));
+                    drop(frames);
+                    match (closed, moved) {
+                        (Some(reason), _) => Err(reason),
+                        (None, Some((to, _done))) => self.go_on_in(&to).await,
+                        (None, None) => Ok(()),
+                    }
                 }
                 Event::Request(Some(Ok(request))) => self.receive(request).await,
                 Event::Request(Some(Err(error))) => {
@@ -164,12 +175,29 @@ impl Stay {
         if !self.rate.take_frame(request.encoded_len(), Instant::now()) {
             return Err(CloseReason::TooManyMessages);
         }
-        let parsed = protobuf::read(request)?;
+        let parsed = protobuf::read(request, self.clock.now_ms())?;
         self.waiting.extend(parsed.rejections.iter().flat_map(protobuf::write));
         match &self.session {
             Some(session) => session.receive(parsed.messages).await,
             None => Ok(()),
         }
+    }
+
+    /// A back end moves the caller to another room, which it then is told of as if it had entered.
+    async fn go_on_in(&mut self, to: &str) -> Result<(), CloseReason> {
+        let join = Join {
+            address: RoomAddress {
+                project: self.caller.project.clone(),
+                room: RoomId::trusted(to),
+            },
+            caller: self.caller.moved_to(to),
+            dialect: StorageDialect::Compact,
+            link: Link::Stream,
+            live: None,
+            valid_from_s: None,
+        };
+        self.session = Some(self.rooms.join(join).await?);
+        Ok(())
     }
 
     fn leave(&mut self) {
@@ -190,11 +218,22 @@ impl Stay {
             address: RoomAddress { project: self.caller.project.clone(), room },
             caller: self.caller.clone(),
             dialect: StorageDialect::Compact,
+            link: if enter.live { Link::Stream } else { Link::Plain },
+            live: None,
+            valid_from_s: None,
         };
         let session = self.rooms.join(join).await.map_err(|reason| refusal(&reason))?;
         session.receive(vec![presence]).await.map_err(|reason| refusal(&reason))?;
         self.session = Some(session);
         Ok(())
+    }
+}
+
+/// Where to the caller is moved.
+fn move_of(message: &ServerMessage) -> Option<(Arc<str>, MoveDone)> {
+    match message {
+        ServerMessage::Live(LiveMessage::Move { to, done }) => Some((Arc::clone(to), done.clone())),
+        _ => None,
     }
 }
 
@@ -211,6 +250,12 @@ fn refusal(reason: &CloseReason) -> Error {
         CloseReason::NotUnderstood(_) => (Code::InvalidArgument, "UNPROCESSABLE_ENTITY"),
         CloseReason::RoomFull => (Code::ResourceExhausted, "ROOM_FULL"),
         CloseReason::RoomDeleted => return room_not_found(),
+        CloseReason::Removed | CloseReason::DuplicateIdentity => {
+            (Code::PermissionDenied, "PARTICIPANT_REMOVED")
+        }
+        CloseReason::LiveRoomDeleted | CloseReason::LiveRoomEnded => {
+            (Code::FailedPrecondition, "LIVE_ROOM_ENDED")
+        }
         CloseReason::RoomRenamed { .. } => (Code::FailedPrecondition, "ROOM_RENAMED"),
         CloseReason::TokenExpired => (Code::BadCredential, "TOKEN_EXPIRED"),
         CloseReason::StorageReset | CloseReason::ShuttingDown | CloseReason::Unavailable => {

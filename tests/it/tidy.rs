@@ -72,6 +72,7 @@ const ALLOWED: [(&str, &[&str]); 1] = [(
     &[
         "room::close",
         "room::codec",
+        "room::live",
         "room::message",
         "room::rate",
         "room::registry",

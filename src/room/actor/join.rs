@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::oneshot;
 
+use super::live::live_join;
 use super::{Actor, Connection, Flow};
 use crate::domain::ctx::Actor as Identity;
 use crate::domain::permissions::{Level, Matrix, Resource};
@@ -63,14 +64,18 @@ impl Actor {
         };
         let actor = self.next_actor().await.map_err(unavailable)?;
         let outbox = Arc::new(Outbox::new(self.rooms.limits.room_outbox_bytes_max));
+        let live = live_join(&join, actor, rights);
+        self.check_live(&join, &live).await.map_err(refuse)?;
         let member = member(&join, rights);
         let Join { caller, dialect, .. } = join;
         let (outbox_of, feeds) = (Arc::clone(&outbox), super::Share::default());
-        let connection = Connection { caller, dialect, outbox: outbox_of, feeds };
+        let connection = Connection { caller, dialect, link: live.link, outbox: outbox_of, feeds };
         self.connections.insert(actor, connection);
         let mut effects = Effects::default();
-        self.state.people.join(actor, member, rights, nonce(), &mut effects);
+        let is_hidden = live.permission.hidden;
+        self.state.people.join(actor, (member, is_hidden), rights, nonce(), &mut effects);
         self.carry_out(effects);
+        self.enter_live(actor, live).map_err(unavailable)?;
         self.touch();
         Ok(Session { actor, mailbox, inbox_bytes: Arc::clone(&self.inbox_bytes), outbox })
     }

@@ -34,7 +34,7 @@ impl Actor {
     ) -> Result<Option<Self>, Error> {
         let (project, room) = (&address.project, &address.room);
         let data = rooms.store.open_room_data(project, room, ACTORS_RESERVED).await?;
-        Ok(data.map(|data| Self {
+        let opened = data.map(|data| Self {
             rooms,
             address,
             key: data.key,
@@ -48,11 +48,16 @@ impl Actor {
             logs: std::collections::HashMap::new(),
             commit: super::Commit::default(),
             feeds: super::Feeds::default(),
+            live: super::LiveWrites::default(),
             schema: data.schema,
             idle_since_ms: None,
             announce_at_ms: None,
             touched_at_ms: 0,
             edits: Edits::default(),
+        });
+        Ok(opened.map(|mut actor| {
+            actor.resume_live();
+            actor
         }))
     }
 

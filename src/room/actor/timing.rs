@@ -19,7 +19,8 @@ impl Actor {
         let expiry_ms = self.state.people.next_expiry_ms().unwrap_or(i64::MAX);
         let version_ms = self.version_due_ms().unwrap_or(i64::MAX);
         let announce_ms = self.announce_at_ms.unwrap_or(i64::MAX);
-        let due_ms = unload_ms.min(expiry_ms).min(version_ms).min(announce_ms);
+        let live_ms = self.live.retry_at_ms().unwrap_or(i64::MAX);
+        let due_ms = unload_ms.min(expiry_ms).min(version_ms).min(announce_ms).min(live_ms);
         let wait_ms = due_ms.saturating_sub(now_ms);
         Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0).max(1))
     }
@@ -32,7 +33,7 @@ impl Actor {
     pub(super) async fn wake(&mut self, mailbox_is_empty: bool) -> Flow {
         self.do_what_is_due().await;
         let is_idle = self.state.people.is_empty() && self.commit.is_idle() && mailbox_is_empty;
-        let is_idle = is_idle && self.feeds.is_idle();
+        let is_idle = is_idle && self.feeds.is_idle() && self.live.is_idle();
         if !is_idle {
             self.idle_since_ms = None;
             return Flow::On;

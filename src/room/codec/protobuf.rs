@@ -45,6 +45,8 @@ pub fn closed(reason: &CloseReason) -> v1::JoinRoomResponse {
         R::RoomFull => (C::RoomFull, false),
         R::RoomRenamed { .. } => (C::RoomRenamed, true),
         R::RoomDeleted => (C::RoomDeleted, false),
+        R::Removed | R::DuplicateIdentity => (C::Removed, false),
+        R::LiveRoomDeleted | R::LiveRoomEnded => (C::LiveRoomEnded, false),
         R::TokenExpired => (C::TokenExpired, true),
         R::StorageReset => (C::StorageReset, true),
         R::ShuttingDown => (C::ShuttingDown, true),

@@ -18,6 +18,7 @@ use crate::auth::is_token_expired;
 use crate::domain::ids::RoomId;
 use crate::error::{Code, Error};
 use crate::room::close::CloseReason;
+use crate::room::live::Link;
 use crate::room::session::{Join, RoomAddress, StorageDialect};
 use crate::wire::call;
 
@@ -71,7 +72,14 @@ impl Admission {
             Ok(admitted) => {
                 let project = admitted.caller.project.clone();
                 let address = RoomAddress { project, room };
-                let join = Join { caller: admitted.caller, address, dialect };
+                let join = Join {
+                    caller: admitted.caller,
+                    address,
+                    dialect,
+                    link: Link::Plain,
+                    live: None,
+                    valid_from_s: admitted.valid_from_s,
+                };
                 Ok((join, admitted.expires_at_ms))
             }
             Err(error) => {

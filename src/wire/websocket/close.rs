@@ -92,13 +92,15 @@ pub fn silent() -> Ending {
 fn code_of(reason: &CloseReason) -> u16 {
     match reason {
         CloseReason::NotUnderstood(_) => 4000,
-        CloseReason::NotAllowed => 4001,
+        CloseReason::NotAllowed | CloseReason::Removed | CloseReason::DuplicateIdentity => 4001,
         CloseReason::RoomFull => 4005,
         CloseReason::RoomRenamed { .. } => 4006,
         CloseReason::StorageReset => 4100,
         CloseReason::TokenExpired => 4109,
         CloseReason::TooManyMessages => 4200,
-        CloseReason::RoomDeleted => 4999,
+        CloseReason::RoomDeleted | CloseReason::LiveRoomDeleted | CloseReason::LiveRoomEnded => {
+            4999
+        }
         CloseReason::Unavailable => 1011,
         CloseReason::ShuttingDown => 1012,
         CloseReason::Overloaded | CloseReason::TooSlow => 1013,

@@ -69,6 +69,8 @@ pub fn write(message: &ServerMessage) -> Vec<u8> {
         ServerMessage::YjsUpdates(run) => write_yjs_updates(&mut out, run),
         ServerMessage::Comment(event) => write_comment(&mut out, event),
         ServerMessage::Feed(reply) => feeds::write(&mut out, reply),
+        // Never sent here: this protocol knows of no participants.
+        ServerMessage::Live(_) => {}
     }
     out
 }

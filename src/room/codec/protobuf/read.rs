@@ -10,6 +10,8 @@ use crate::proto::roomd::v1;
 use crate::proto::roomd::v1::join_room_request::Message;
 use crate::proto::value;
 use crate::room::close::CloseReason;
+use crate::room::codec::livekit;
+use crate::room::live::message::LiveRequest;
 use crate::room::message::{ActorId, ClientMessage, ClientOp, OPS_MAX, ServerMessage};
 use crate::room::storage::Op;
 use crate::room::yjs::{Encoding, GUID_BYTES_MAX};
@@ -31,7 +33,7 @@ impl From<ClientMessage> for Parsed {
     }
 }
 
-pub fn read(request: v1::JoinRoomRequest) -> Result<Parsed, CloseReason> {
+pub fn read(request: v1::JoinRoomRequest, now_ms: i64) -> Result<Parsed, CloseReason> {
     let Some(message) = request.message else {
         // Of a kind that is newer than we are.
         return Ok(Parsed::default());
@@ -60,6 +62,17 @@ pub fn read(request: v1::JoinRoomRequest) -> Result<Parsed, CloseReason> {
             let (guid, encoding) = (read_guid(sent.guid)?, encoding(sent.v2));
             ClientMessage::UpdateYjs { update: sent.update, guid, encoding }.into()
         }
+        Message::Signal(sent) => {
+            let said = sent.message.map(|said| livekit::read_signal(said, now_ms)).transpose();
+            match said.map_err(|_| CloseReason::Unavailable)?.flatten() {
+                Some(request) => ClientMessage::Live(request).into(),
+                None => Parsed::default(),
+            }
+        }
+        Message::Data(packet) => match livekit::read_packet(packet, None) {
+            Some(packet) => ClientMessage::Live(LiveRequest::Send(packet)).into(),
+            None => return Err(CloseReason::NotUnderstood("a data packet is empty or too large")),
+        },
     })
 }
 

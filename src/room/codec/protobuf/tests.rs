@@ -24,7 +24,7 @@ fn there_and_back(json: &Value) -> Value {
     else {
         panic!("{json} is not sent");
     };
-    let parsed = read(request(Request::Operations(sent))).expect("what was sent");
+    let parsed = read(request(Request::Operations(sent)), 0).expect("what was sent");
     let Some(ClientMessage::Ops(ops)) = parsed.messages.into_iter().next() else {
         panic!("{json} does not come back: {:?}", parsed.rejections);
     };
@@ -89,14 +89,15 @@ fn chunks_become_nodes() {
 fn what_says_nothing_is_not_understood_and_a_bad_operation_is_rejected() {
     let empty = v1::StorageOperation { op_id: Some("1:0".to_owned()), operation: None };
     let operations = v1::StorageOperations { operations: vec![empty] };
-    let problem = read(request(Request::Operations(operations))).expect_err("an empty operation");
+    let problem =
+        read(request(Request::Operations(operations)), 0).expect_err("an empty operation");
     assert!(matches!(problem, CloseReason::NotUnderstood(_)));
-    assert!(read(request(Request::Enter(v1::EnterRoom::default()))).is_err());
+    assert!(read(request(Request::Enter(v1::EnterRoom::default()), 0)).is_err());
 
     let delete = v1::DeleteNode { id: "x".repeat(10_000) };
     let delete = v1::storage_operation::Operation::DeleteNode(delete);
     let long = v1::StorageOperation { op_id: Some("1:0".to_owned()), operation: Some(delete) };
     let operations = v1::StorageOperations { operations: vec![long] };
-    let parsed = read(request(Request::Operations(operations))).expect("one that goes on");
+    let parsed = read(request(Request::Operations(operations)), 0).expect("one that goes on");
     assert!(matches!(&parsed.rejections[..], [ServerMessage::Rejected { .. }]));
 }

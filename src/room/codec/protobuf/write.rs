@@ -7,10 +7,12 @@ use super::feeds;
 use super::ops::{file_of, from_outgoing, segments_of};
 use super::to_value;
 use crate::domain::permissions::Scope;
+use crate::proto::livekit as signal;
 use crate::proto::roomd::v1;
 use crate::proto::roomd::v1::join_room_response::Message;
 use crate::proto::roomd::v1::storage_node::Content;
 use crate::proto::value::{from_json, from_object};
+use crate::room::codec::livekit;
 use crate::room::feeds::FeedReply;
 use crate::room::message::{
     ActorId, CommentEvent, CommentEventKind, Member, ServerMessage, YjsMessage, YjsUpdates,
@@ -61,6 +63,13 @@ pub fn write(message: &ServerMessage) -> Vec<v1::JoinRoomResponse> {
         ServerMessage::Feed(FeedReply::Changed(event)) => Message::FeedEvent(feeds::write(event)),
         // Answers to requests that come by WebSocket only.
         ServerMessage::Feed(_) => return Vec::new(),
+        ServerMessage::Live(told) => match livekit::write(told) {
+            livekit::Told::Signal(said) => {
+                Message::Signal(signal::SignalResponse { message: Some(*said) })
+            }
+            livekit::Told::Data(packet) => Message::Data(*packet),
+            livekit::Told::Nothing => return Vec::new(),
+        },
     };
     vec![response(message)]
 }

@@ -1,0 +1,464 @@
+//! The room's life: when it begins and ends, who may take part, and what is written of it.
+//!
+//! What people do to it by coming and going is written behind them, in order and many steps at once;
+//! what a back end asks for is written before it is answered.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::{Actor, Flow, Reply};
+use crate::domain::ctx::Actor as Identity;
+use crate::domain::live::{
+    LeaveReason, LiveRoom, LiveSettings, ParticipantKind, Permission, SidKind, new_sid,
+};
+use crate::domain::permissions::{Level, Matrix, Resource};
+use crate::error::{Error, chain};
+use crate::room::close::CloseReason;
+use crate::room::effects::{Effects, To};
+use crate::room::live::message::{LiveEvent, LiveMessage, LiveSummary, MoveDone};
+use crate::room::live::{Link, LiveJoin, live_room_not_found, participant_not_found};
+use crate::room::message::{ActorId, ServerMessage};
+use crate::room::session::Join;
+use crate::store::LiveWrite;
+
+/// Steps of one room's life that wait for the database.
+const WRITES_LEN_MAX: usize = 10_000;
+/// After the database failed.
+const RETRY_AFTER_MS: i64 = 1_000;
+
+/// What back ends ask of a room's life, one at a time.
+pub(in crate::room) enum LiveWork {
+    /// Comes to life, unless it is alive.
+    Begin(LiveSettings, Reply<LiveSummary>),
+    /// Ends, and lets everybody go.
+    End(Reply<()>),
+    SetMetadata(Arc<str>, Reply<LiveSummary>),
+    Remove {
+        identity: Arc<str>,
+        revoke_before_s: Option<i64>,
+        reply: Reply<()>,
+    },
+    /// Those of its connections that can be moved are told to; the others are sent there.
+    Move {
+        identity: Arc<str>,
+        to: Arc<str>,
+        done: mpsc::Sender<()>,
+        reply: Reply<()>,
+    },
+    /// Its time may have come.
+    Due,
+}
+
+type Written = (Vec<LiveWrite>, Result<(), Error>);
+
+#[derive(Default)]
+pub(super) struct LiveWrites {
+    waiting: VecDeque<LiveWrite>,
+    in_flight: Option<BoxFuture<'static, Written>>,
+    retry_at_ms: Option<i64>,
+    /// What the directory and the database were told last.
+    told_ends_at_ms: Option<i64>,
+}
+
+impl LiveWrites {
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_none() && self.waiting.is_empty()
+    }
+
+    /// Waits for the write in flight, for ever if there is none. Cancel safe.
+    pub async fn done(&mut self) -> Written {
+        match &mut self.in_flight {
+            Some(write) => write.await,
+            None => pending().await,
+        }
+    }
+
+    pub fn retry_at_ms(&self) -> Option<i64> {
+        self.retry_at_ms
+    }
+
+    fn push(&mut self, write: LiveWrite) {
+        if self.waiting.len() == WRITES_LEN_MAX {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(write);
+    }
+}
+
+impl Actor {
+    /// The room may have been alive when it was last in memory.
+    pub(super) fn resume_live(&mut self) {
+        if let Some(summary) = self.rooms.live.find(&self.address) {
+            self.live.told_ends_at_ms = self.rooms.live.ends_at_ms(&self.address);
+            self.state.live.begin(Arc::clone(&summary.room));
+        }
+    }
+
+    /// Somebody comes in, under an identity, if there is a place.
+    pub(super) async fn check_live(
+        &mut self,
+        join: &Join,
+        live: &LiveJoin,
+    ) -> Result<(), CloseReason> {
+        let valid_from_s = match &join.caller.actor {
+            Identity::Live(token) => token.not_before_s,
+            _ => join.valid_from_s,
+        };
+        if let Some(valid_from_s) = valid_from_s {
+            let address = &self.address;
+            let revoked = self.rooms.store.find_live_revocation(
+                &address.project,
+                &address.room,
+                &live.identity,
+            );
+            match revoked.await {
+                Ok(before_s) if before_s.is_some_and(|before_s| valid_from_s < before_s) => {
+                    return Err(CloseReason::Removed);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), "failed to look for a revocation");
+                    return Err(CloseReason::Unavailable);
+                }
+            }
+        }
+        if self.state.live.room().is_none() {
+            let settings = match &join.caller.actor {
+                Identity::Live(token) => token.room.clone(),
+                _ => LiveSettings::default(),
+            };
+            let room = self.new_live_room(&settings).map_err(|_| CloseReason::Unavailable)?;
+            self.begin_live(room);
+        }
+        match self.state.live.has_place_for(live) {
+            true => Ok(()),
+            false => Err(CloseReason::RoomFull),
+        }
+    }
+
+    pub(super) fn enter_live(&mut self, actor: ActorId, live: LiveJoin) -> Result<(), Error> {
+        let sid = new_sid(SidKind::Participant)?;
+        let mut effects = Effects::default();
+        let place = (sid.into(), self.rooms.clock.now_ms());
+        let replaced = self.state.live.join(actor, live, place, &mut effects);
+        self.carry_out(effects);
+        for gone in replaced {
+            self.dismiss(gone, CloseReason::DuplicateIdentity, LeaveReason::DuplicateIdentity);
+        }
+        Ok(())
+    }
+
+    fn new_live_room(&self, settings: &LiveSettings) -> Result<LiveRoom, Error> {
+        let (sid, now_ms) = (new_sid(SidKind::Room)?, self.rooms.clock.now_ms());
+        Ok(LiveRoom::new(sid, self.address.room.clone(), settings, now_ms))
+    }
+
+    /// The first who comes brings the room to life.
+    fn begin_live(&mut self, room: LiveRoom) {
+        let ends_at_ms = Some(room.empty_until_ms());
+        self.live.push(LiveWrite::Set { room: room.clone(), ends_at_ms });
+        self.has_begun(room, ends_at_ms);
+    }
+
+    fn has_begun(&mut self, room: LiveRoom, ends_at_ms: Option<i64>) {
+        tracing::info!(room = %self.address.room, sid = %room.sid, "a room came to life");
+        self.live.told_ends_at_ms = ends_at_ms;
+        self.state.live.begin(Arc::new(room));
+        let mut effects = Effects::default();
+        effects.tell_live(LiveEvent::RoomStarted, self.state.live.summary(), None, None);
+        self.carry_out(effects);
+    }
+
+    /// After every step: lists are answered from the directory.
+    pub(super) fn publish_live(&mut self) {
+        if !self.state.live.take_changed() {
+            return;
+        }
+        let Some(summary) = self.state.live.summary() else { return };
+        let now_ms = self.rooms.clock.now_ms();
+        let ends_at_ms = match (self.state.live.is_occupied(), self.live.told_ends_at_ms) {
+            (true, _) => None,
+            (false, Some(known)) => Some(known),
+            (false, None) => Some(summary.room.departed_until_ms(now_ms)),
+        };
+        if ends_at_ms != self.live.told_ends_at_ms {
+            self.live.told_ends_at_ms = ends_at_ms;
+            let sid = summary.room.sid.to_string();
+            self.live.push(LiveWrite::EndsAt { sid, ends_at_ms });
+        }
+        if let Err(error) = self.rooms.live.set(&self.address, summary, ends_at_ms) {
+            tracing::warn!(error = %chain(&error), "a room is alive and not listed");
+        }
+    }
+
+    /// Begins to write what waits.
+    pub(super) fn begin_live_writes(&mut self) {
+        let now_ms = self.rooms.clock.now_ms();
+        let is_early = self.live.retry_at_ms.is_some_and(|at_ms| at_ms > now_ms);
+        if self.live.in_flight.is_some() || self.live.waiting.is_empty() || is_early {
+            return;
+        }
+        self.live.retry_at_ms = None;
+        let writes: Vec<_> = self.live.waiting.drain(..).collect();
+        let (store, address) = (self.rooms.store.clone(), self.address.clone());
+        self.live.in_flight = Some(Box::pin(async move {
+            let (project, room) = (&address.project, &address.room);
+            let written = store.write_live_room(project, room, writes.clone()).await;
+            (writes, written)
+        }));
+    }
+
+    /// What could not be written is tried again: people can go on without it.
+    pub(super) fn finish_live_writes(&mut self, (writes, written): Written) {
+        self.live.in_flight = None;
+        if let Err(error) = written {
+            tracing::warn!(error = %chain(&error), "failed to note the life of a room");
+            self.live.retry_at_ms = Some(self.rooms.clock.now_ms() + RETRY_AFTER_MS);
+            for write in writes.into_iter().rev() {
+                self.live.waiting.push_front(write);
+            }
+        }
+    }
+
+    /// Everything that waits, before something that must come after it.
+    pub(super) async fn flush_live(&mut self) -> Result<(), Error> {
+        while !self.live.is_idle() {
+            self.live.retry_at_ms = None;
+            self.begin_live_writes();
+            let (writes, written) = self.live.done().await;
+            let failed = written.as_ref().err().map(|_| super::unavailable());
+            self.finish_live_writes((writes, written));
+            if let Some(error) = failed {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_live(&mut self, write: LiveWrite) -> Result<(), Error> {
+        self.flush_live().await?;
+        let address = &self.address;
+        let (project, room) = (&address.project, &address.room);
+        self.rooms.store.write_live_room(project, room, vec![write]).await
+    }
+
+    /// The room is unloaded, with people in it or without; it stays alive for those who come back.
+    pub(super) async fn leave_all_live(&mut self, reason: &CloseReason) {
+        let left = match reason {
+            CloseReason::ShuttingDown => LeaveReason::ServerShutdown,
+            _ => LeaveReason::Unknown,
+        };
+        let mut effects = Effects::default();
+        for actor in self.connections.keys() {
+            self.state.live.leave(*actor, left, &mut effects);
+        }
+        self.carry_out(effects);
+        self.publish_live();
+        if let Err(error) = self.flush_live().await {
+            tracing::warn!(error = %chain(&error), "failed to note the life of a room");
+        }
+    }
+
+    pub(super) async fn live_work(&mut self, work: LiveWork) -> Flow {
+        match work {
+            LiveWork::Begin(settings, reply) => {
+                let begun = self.begin_for_back_end(&settings).await;
+                drop(reply.send(begun));
+            }
+            LiveWork::End(reply) => {
+                let ended = self.end_live(CloseReason::LiveRoomDeleted).await;
+                drop(reply.send(ended));
+            }
+            LiveWork::SetMetadata(metadata, reply) => {
+                let set = self.set_live_metadata(metadata).await;
+                drop(reply.send(set));
+            }
+            LiveWork::Remove { identity, revoke_before_s, reply } => {
+                let removed = self.remove_participant(&identity, revoke_before_s).await;
+                drop(reply.send(removed));
+            }
+            LiveWork::Move { identity, to, done, reply } => {
+                let moved = self.move_participant(&identity, &to, &MoveDone(done));
+                drop(reply.send(moved));
+            }
+            LiveWork::Due => self.end_if_due().await,
+        }
+        Flow::On
+    }
+
+    async fn begin_for_back_end(&mut self, settings: &LiveSettings) -> Result<LiveSummary, Error> {
+        if let Some(summary) = self.state.live.summary() {
+            // It may still wait for the database, and the answer says that it is there.
+            self.flush_live().await?;
+            return Ok(summary);
+        }
+        let room = self.new_live_room(settings)?;
+        let ends_at_ms = Some(room.empty_until_ms());
+        self.write_live(LiveWrite::Set { room: room.clone(), ends_at_ms }).await?;
+        self.has_begun(room, ends_at_ms);
+        self.state.live.summary().ok_or_else(live_room_not_found)
+    }
+
+    async fn set_live_metadata(&mut self, metadata: Arc<str>) -> Result<LiveSummary, Error> {
+        let room = self.state.live.room().ok_or_else(live_room_not_found)?;
+        let room = LiveRoom { metadata, ..LiveRoom::clone(room) };
+        let ends_at_ms = self.live.told_ends_at_ms;
+        self.write_live(LiveWrite::Set { room: room.clone(), ends_at_ms }).await?;
+        self.state.live.begin(Arc::new(room));
+        let summary = self.state.live.summary().ok_or_else(live_room_not_found)?;
+        let mut effects = Effects::default();
+        self.state.live.tell_room(summary.clone(), &mut effects);
+        self.carry_out(effects);
+        Ok(summary)
+    }
+
+    async fn remove_participant(
+        &mut self,
+        identity: &Arc<str>,
+        revoke_before_s: Option<i64>,
+    ) -> Result<(), Error> {
+        let actors = self.state.live.actors_of(identity);
+        if let Some(before_s) = revoke_before_s {
+            let (project, room) = (&self.address.project, &self.address.room);
+            self.rooms.store.revoke_live_tokens(project, room, (identity, before_s)).await?;
+        }
+        if self.state.live.find(identity).is_none() {
+            return Err(participant_not_found());
+        }
+        for actor in actors {
+            self.dismiss(actor, CloseReason::Removed, LeaveReason::ParticipantRemoved);
+        }
+        let mut effects = Effects::default();
+        // One that is shown from another room has no connection here.
+        self.state.live.show_forwarded(identity, None, &mut effects);
+        self.carry_out(effects);
+        Ok(())
+    }
+
+    fn move_participant(
+        &mut self,
+        identity: &str,
+        to: &Arc<str>,
+        done: &MoveDone,
+    ) -> Result<(), Error> {
+        self.state.live.find(identity).ok_or_else(participant_not_found)?;
+        let links: Vec<_> = self.state.live.links_of(identity).collect();
+        let mut effects = Effects::default();
+        for (actor, link) in links {
+            if link == Link::Plain {
+                // What its protocol says to clients whose room has another name now.
+                let elsewhere = CloseReason::RoomRenamed { to: Arc::clone(to) };
+                self.dismiss(actor, elsewhere, LeaveReason::Migration);
+                continue;
+            }
+            let told = LiveMessage::Move { to: Arc::clone(to), done: done.clone() };
+            effects.send(To::LiveOne(actor), ServerMessage::Live(told));
+        }
+        self.carry_out(effects);
+        Ok(())
+    }
+
+    /// Lets one connection go, for a reason that its peer is told.
+    pub(super) fn dismiss(&mut self, actor: ActorId, reason: CloseReason, left: LeaveReason) {
+        if let Some(connection) = self.connections.get(&actor) {
+            connection.outbox.close(reason);
+        }
+        self.leave_as(actor, left);
+    }
+
+    async fn end_if_due(&mut self) {
+        let now_ms = self.rooms.clock.now_ms();
+        let is_due = self.live.told_ends_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
+        if !is_due || self.state.live.is_occupied() {
+            return;
+        }
+        if let Err(error) = self.end_live(CloseReason::LiveRoomEnded).await {
+            tracing::warn!(error = %chain(&error), "failed to end a room's life");
+        }
+    }
+
+    async fn end_live(&mut self, reason: CloseReason) -> Result<(), Error> {
+        let room = self.state.live.room().cloned().ok_or_else(live_room_not_found)?;
+        self.write_live(LiveWrite::End { sid: room.sid.to_string() }).await?;
+        tracing::info!(room = %room.room_id, sid = %room.sid, ?reason, "a room's life ended");
+        let left = match reason {
+            CloseReason::LiveRoomDeleted => LeaveReason::RoomDeleted,
+            _ => LeaveReason::RoomClosed,
+        };
+        let everybody: Vec<ActorId> = self.connections.keys().copied().collect();
+        for actor in everybody {
+            self.dismiss(actor, reason.clone(), left);
+        }
+        let mut effects = Effects::default();
+        effects.tell_live(LiveEvent::RoomFinished, self.state.live.summary(), None, None);
+        self.carry_out(effects);
+        self.state.live.end();
+        // Nothing of it is to be written any more.
+        self.live.waiting.clear();
+        self.live.told_ends_at_ms = None;
+        self.rooms.live.remove(&self.address);
+        Ok(())
+    }
+}
+
+/// Under which identity somebody takes part, and what they may do there.
+pub(super) fn live_join(join: &Join, actor: ActorId, rights: Matrix) -> LiveJoin {
+    if let (Identity::Live(token), Some(client)) = (&join.caller.actor, &join.live) {
+        let mut attributes = token.attributes.clone();
+        attributes.extend(client.attributes.clone());
+        return LiveJoin {
+            identity: token.identity.as_str().into(),
+            name: token.name.clone(),
+            metadata: client.metadata.clone().unwrap_or_else(|| token.metadata.clone()),
+            attributes,
+            permission: token.grant.permission(),
+            kind: token.kind,
+            link: Link::Signal,
+            client_protocol: client.client_protocol,
+            capabilities: client.capabilities.clone(),
+        };
+    }
+    let may_write = rights.allows(Level::Write, Resource::Room);
+    let own = Permission {
+        can_subscribe: true,
+        can_publish: may_write,
+        can_publish_data: may_write,
+        ..Permission::default()
+    };
+    let mut live = LiveJoin {
+        identity: format!("anonymous-{actor}").into(),
+        name: String::new(),
+        metadata: String::new(),
+        attributes: std::collections::BTreeMap::new(),
+        permission: own,
+        kind: ParticipantKind::Standard,
+        link: join.link,
+        client_protocol: 0,
+        capabilities: Vec::new(),
+    };
+    match &join.caller.actor {
+        Identity::User(user) => {
+            live.identity = user.id.as_str().into();
+            let info = user.info.as_ref();
+            let name = info.and_then(|info| info.get("name")).and_then(Value::as_str);
+            live.name = name.unwrap_or_default().to_owned();
+            let metadata = info.and_then(|info| serde_json::to_string(info).ok());
+            live.metadata = metadata.unwrap_or_default();
+        }
+        Identity::Live(token) => {
+            live.identity = token.identity.as_str().into();
+            live.name.clone_from(&token.name);
+            live.metadata.clone_from(&token.metadata);
+            live.attributes.clone_from(&token.attributes);
+            live.permission = token.grant.permission();
+            live.kind = token.kind;
+        }
+        Identity::Secret | Identity::Public => {}
+    }
+    live
+}

@@ -1,0 +1,70 @@
+//! What requests may say, in the words in which LiveKit refuses the rest.
+
+use bytes::Bytes;
+
+use crate::domain::ids::{RoomId, check_text};
+use crate::domain::live::{DATA_BYTES_MAX, LiveData, NONCE_BYTES};
+use crate::error::{Code, Error};
+use crate::proto::livekit;
+use crate::room::live::live_room_not_found;
+
+const ROOM_NAME_BYTES_MAX: usize = 256;
+const METHOD_BYTES_MAX: usize = 64;
+
+/// The id of a room that must be there. A name that no room can have is that of none.
+pub fn live_id(name: &str) -> Result<RoomId, Error> {
+    RoomId::parse("room", name).map_err(|_| live_room_not_found())
+}
+
+pub fn check_egress(request: &livekit::CreateRoomRequest) -> Result<(), Error> {
+    if request.egress.is_none() {
+        return Ok(());
+    }
+    // LiveKit's text has no roomd behind it: there is nothing here that records.
+    let problem = "egress not connected (redis required)";
+    Err(Error::new(Code::Unimplemented, "EGRESS_NOT_CONNECTED", problem))
+}
+
+pub fn check_room_name(name: &str) -> Result<(), Error> {
+    if name.len() <= ROOM_NAME_BYTES_MAX {
+        return Ok(());
+    }
+    let problem = format!("room name length exceeds limits: max length {ROOM_NAME_BYTES_MAX}");
+    Err(Error::new(Code::InvalidArgument, "ROOM_NAME_TOO_LONG", problem))
+}
+
+pub fn check_destination(room: &str, to: &str) -> Result<(), Error> {
+    if room != to {
+        return Ok(());
+    }
+    let problem = "destination room cannot be the same as source room";
+    Err(Error::argument(problem, ""))
+}
+
+pub fn check_nonce(nonce: &Bytes) -> Result<(), Error> {
+    if nonce.is_empty() || nonce.len() == NONCE_BYTES {
+        return Ok(());
+    }
+    let problem = format!("nonce should be 16-bytes or not present, got: {} bytes", nonce.len());
+    Err(Error::new(Code::InvalidArgument, "INVALID_ARGUMENT", problem))
+}
+
+pub fn check_data(data: &LiveData) -> Result<(), Error> {
+    let bytes = data.payload.len();
+    if bytes <= DATA_BYTES_MAX {
+        return Ok(());
+    }
+    let problem = format!("must be at most {DATA_BYTES_MAX} bytes, got {bytes}");
+    Err(Error::invalid("data", problem))
+}
+
+pub fn check_method(method: &str) -> Result<(), Error> {
+    check_text("method", method)?;
+    match method.len() {
+        1..=METHOD_BYTES_MAX => Ok(()),
+        bytes => {
+            let problem = format!("must be 1 to {METHOD_BYTES_MAX} bytes, got {bytes}");
+            Err(Error::invalid("method", problem))
+        }
+    }
+}
