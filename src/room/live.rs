@@ -7,6 +7,8 @@ pub mod directory;
 mod forward;
 pub mod message;
 mod rpc;
+#[cfg(test)]
+mod tests;
 mod tracks;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -30,6 +30,7 @@ async fn keys_and_tokens_say_who_calls() {
             Actor::Secret => bearer.starts_with("sk_"),
             Actor::Public => bearer.starts_with("pk_"),
             Actor::User(_) => bearer == token,
+            Actor::Live(_) => false,
         };
         assert!(fits);
         // From now on it takes no store and no waiting.

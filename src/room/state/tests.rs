@@ -39,7 +39,7 @@ fn room() -> State {
     for (actor, scopes) in ALL.into_iter().zip(rights) {
         let rights = matrix(&scopes);
         let member = Member { id: None, info: None, scopes: rights.canonical_scopes().into() };
-        state.people.join(actor, member, rights, "nonce".into(), &mut Effects::default());
+        state.people.join(actor, (member, false), rights, "nonce".into(), &mut Effects::default());
     }
     state
 }
@@ -62,6 +62,7 @@ fn ops(ops: &[Value]) -> ClientMessage {
 fn receivers(state: &State, delivery: &Delivery) -> Vec<ActorId> {
     let gets = |actor: &ActorId| match delivery.to {
         To::One(one) => one == *actor,
+        To::Live { .. } | To::LiveOne(_) => false,
         To::Readers { of, except } => {
             except != Some(*actor) && state.people.may(*actor, Level::Read, of)
         }
@@ -157,7 +158,7 @@ fn a_newcomer_gets_the_room_first_and_then_everybody_s_presence() {
     receive(&mut state, WRITER, vec![patch]);
     let mut effects = Effects::default();
     let member = Member { id: Some("dan".into()), info: None, scopes: Arc::from([]) };
-    state.people.join(4, member, matrix(&["*:write"]), "nonce".into(), &mut effects);
+    state.people.join(4, (member, false), matrix(&["*:write"]), "nonce".into(), &mut effects);
     let [room_state, shown, joined] = effects.now.as_slice() else { panic!("{effects:?}") };
     assert_eq!((room_state.to, shown.to), (To::One(4), To::One(4)));
     let ServerMessage::RoomState { users, .. } = &room_state.frame.message else { panic!() };

@@ -172,7 +172,7 @@ async fn listen<R: AsyncRead + Unpin>(
             }
             Ok(Incoming::Pong) => continue,
             Ok(Incoming::Close(code)) => return Ending::Peer(code),
-            Ok(Incoming::Binary) => {
+            Ok(Incoming::Binary(_)) => {
                 return CloseReason::NotUnderstood("frames are text here").into();
             }
             Err(error) => return error.into(),

@@ -24,7 +24,7 @@ const RESERVE_BYTES: usize = 64 << 10;
 pub enum Incoming {
     /// Not yet known to be UTF-8.
     Text(Bytes),
-    Binary,
+    Binary(Bytes),
     Ping(Bytes),
     Pong,
     Close(Option<u16>),
@@ -196,7 +196,7 @@ impl<'a, R: AsyncRead + Unpin> MessageReader<'a, R> {
             (None, false) => return Ok(None),
         };
         Ok(Some(match opcode {
-            Opcode::Binary => Incoming::Binary,
+            Opcode::Binary => Incoming::Binary(payload.freeze()),
             _ => Incoming::Text(payload.freeze()),
         }))
     }

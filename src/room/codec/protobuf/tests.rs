@@ -92,7 +92,7 @@ fn what_says_nothing_is_not_understood_and_a_bad_operation_is_rejected() {
     let problem =
         read(request(Request::Operations(operations)), 0).expect_err("an empty operation");
     assert!(matches!(problem, CloseReason::NotUnderstood(_)));
-    assert!(read(request(Request::Enter(v1::EnterRoom::default()), 0)).is_err());
+    assert!(read(request(Request::Enter(v1::EnterRoom::default())), 0).is_err());
 
     let delete = v1::DeleteNode { id: "x".repeat(10_000) };
     let delete = v1::storage_operation::Operation::DeleteNode(delete);

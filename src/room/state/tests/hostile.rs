@@ -258,7 +258,7 @@ proptest! {
         let mut attacked = Attacked::new();
         for request in requests {
             let bytes = request.len();
-            let parsed = JoinRoomRequest::decode(&request[..]).ok().map(protobuf::read);
+            let parsed = JoinRoomRequest::decode(&request[..]).ok().map(|request| protobuf::read(request, 0));
             match parsed {
                 Some(Ok(parsed)) => attacked.receive(attacked.attacker, parsed.messages, bytes),
                 Some(Err(_)) | None => attacked.rejoin(),

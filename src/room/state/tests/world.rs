@@ -67,7 +67,7 @@ impl World {
         let rights = matrix(scopes);
         let member = Member { id: None, info: None, scopes: rights.canonical_scopes().into() };
         let mut effects = Effects::default();
-        self.state.people.join(actor, member, rights, "nonce".into(), &mut effects);
+        self.state.people.join(actor, (member, false), rights, "nonce".into(), &mut effects);
         self.deliver(effects);
         actor
     }
@@ -130,6 +130,7 @@ impl World {
             for (actor, wire) in &mut self.wires {
                 let gets = match delivery.to {
                     To::One(one) => one == *actor,
+                    To::Live { .. } | To::LiveOne(_) => false,
                     To::Readers { of, except } => {
                         except != Some(*actor) && self.state.people.may(*actor, Level::Read, of)
                     }

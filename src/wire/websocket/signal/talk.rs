@@ -1,0 +1,472 @@
+//! One client's conversation, from the join response to the leave request.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::farewell;
+use super::frames::{self, Format};
+use super::peers::{PeerNews, Peers};
+use crate::auth::credentials::Authenticator;
+use crate::config::Limits;
+use crate::domain::ctx::{Actor, Clock};
+use crate::domain::ids::RoomId;
+use crate::domain::live::{LiveToken, Participant};
+use crate::error::{Error, chain};
+use crate::proto::livekit;
+use crate::proto::livekit::signal_request::Message as Asks;
+use crate::proto::livekit::signal_response::Message as Says;
+use crate::room::close::CloseReason;
+use crate::room::codec::livekit::{Told, leave, read_packet, read_signal, write};
+use crate::room::live::message::{LiveMessage, LiveRequest, MoveDone};
+use crate::room::message::{ClientMessage, Frame, ServerMessage};
+use crate::room::rate::{Rate, RateLimits};
+use crate::room::registry::Rooms;
+use crate::room::session::{Join, Session};
+use crate::rtc::Rtc;
+use crate::wire::metrics::WebSocketMetrics;
+use crate::wire::websocket::close::Ending;
+use crate::wire::websocket::frame::{Opcode, Violation};
+use crate::wire::websocket::reader::{Incoming, MessageReader, ReadError};
+use crate::wire::websocket::writer::Outgoing;
+
+/// One message of a client.
+const SIGNAL_BYTES_MAX: usize = 2 << 20;
+const PING_EVERY: Duration = Duration::from_secs(10);
+/// A client comes back with the newest token that it was given.
+const REFRESH_EVERY: Duration = Duration::from_mins(5);
+const REFRESHED_TOKEN_TTL_S: i64 = 10 * 60;
+/// From entering the room until data can be sent, where there is WebRTC.
+const CONNECT_WITHIN: Duration = Duration::from_mins(1);
+const CLOSE_WRITE_MAX: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What a conversation needs besides its two ends.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    pub rooms: &'a Rooms,
+    pub authenticator: &'a Authenticator,
+    /// Absent where there is no WebRTC: then nobody is ever sent data.
+    pub rtc: Option<&'a Rtc>,
+    pub limits: &'a Limits,
+    pub clock: &'a Clock,
+    pub metrics: &'a WebSocketMetrics,
+    pub shutdown: &'a CancellationToken,
+}
+
+pub struct Talk<'a> {
+    parts: Parts<'a>,
+    session: Session,
+    join: Join,
+    /// As it would be made now, since what it says of the client may change.
+    token: LiveToken,
+    format: Format,
+    peers: Option<Peers>,
+    is_active: bool,
+    /// Until the new room has said what it is like.
+    moving: Option<MoveDone>,
+    outgoing: Outgoing,
+}
+
+/// What happens next.
+enum Event {
+    Incoming(Result<Incoming, ReadError>),
+    Frames(Option<CloseReason>),
+    Peers(Option<PeerNews>),
+    Ping,
+    Refresh,
+    NotConnected,
+    Cut,
+    Shutdown,
+}
+
+impl<'a> Talk<'a> {
+    pub fn new(parts: Parts<'a>, session: Session, join: Join, token: LiveToken) -> Self {
+        let peers = parts.rtc.and_then(|rtc| match Peers::new(rtc) {
+            Ok(peers) => Some(peers),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "no WebRTC for a client");
+                None
+            }
+        });
+        let (format, outgoing) = (Format::default(), Outgoing::default());
+        Self {
+            parts,
+            session,
+            join,
+            token,
+            format,
+            peers,
+            is_active: false,
+            moving: None,
+            outgoing,
+        }
+    }
+
+    pub async fn converse<S>(mut self, stream: S) -> Ending
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let (read, mut write) = tokio::io::split(stream);
+        let arrivals = AtomicU64::new(0);
+        let mut reader =
+            MessageReader::new(read, SIGNAL_BYTES_MAX, rate(self.parts.limits), &arrivals);
+        let ending = self.listen(&mut reader, &mut write).await;
+        let reason = match &ending {
+            Ok(()) => None,
+            Err(Goodbye::Reason(reason)) => Some(reason.clone()),
+            Err(Goodbye::Ending(_)) => None,
+        };
+        if let Some(reason) = &reason {
+            self.say(Says::Leave(leave(reason)));
+        }
+        let Self { session, peers, mut outgoing, .. } = self;
+        // The others see at once that it is gone, however long the farewell takes.
+        drop((session, peers));
+        let ending = match ending {
+            Err(Goodbye::Ending(ending)) => ending,
+            Ok(()) | Err(Goodbye::Reason(_)) => Ending::Closed(farewell()),
+        };
+        finish(&ending, &mut outgoing, &mut reader, &mut write).await;
+        ending
+    }
+
+    async fn listen<R, W>(
+        &mut self,
+        reader: &mut MessageReader<'_, R>,
+        write: &mut WriteHalf<W>,
+    ) -> Result<(), Goodbye>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncRead + AsyncWrite + Unpin,
+    {
+        let stall = Duration::from_millis(self.parts.limits.websocket_write_timeout_ms);
+        let (mut pings, mut refreshes) = (ticks(PING_EVERY), ticks(REFRESH_EVERY));
+        let connect_by = tokio::time::Instant::now() + CONNECT_WITHIN;
+        let mut frames = Vec::new();
+        loop {
+            let waits_for_peers = self.peers.is_some() && !self.is_active;
+            let event = tokio::select! {
+                biased;
+                () = self.parts.shutdown.cancelled() => Event::Shutdown,
+                () = self.session.cut().cancelled() => Event::Cut,
+                closed = self.session.drain(&mut frames) => Event::Frames(closed),
+                news = next(&mut self.peers) => Event::Peers(news),
+                incoming = reader.next() => Event::Incoming(incoming),
+                _ = pings.tick() => Event::Ping,
+                _ = refreshes.tick() => Event::Refresh,
+                () = tokio::time::sleep_until(connect_by), if waits_for_peers => Event::NotConnected,
+            };
+            let gone = self.handle(event, &frames).await;
+            frames.clear();
+            if self.outgoing.flush(write, stall).await.is_err() {
+                return Err(Goodbye::Ending(Ending::Gone));
+            }
+            gone?;
+        }
+    }
+
+    async fn handle(&mut self, event: Event, frames: &[Arc<Frame>]) -> Result<(), Goodbye> {
+        match event {
+            Event::Shutdown => Err(CloseReason::ShuttingDown.into()),
+            Event::Cut => Err(CloseReason::TooSlow.into()),
+            Event::NotConnected => Err(Goodbye::Reason(CloseReason::NotUnderstood("no WebRTC"))),
+            Event::Frames(closed) => {
+                self.tell(frames).await?;
+                closed.map_or(Ok(()), |reason| Err(reason.into()))
+            }
+            Event::Peers(news) => self.hear(news).await,
+            Event::Incoming(Ok(incoming)) => self.take(incoming).await,
+            Event::Incoming(Err(error)) => Err(Goodbye::Ending(ending_of(error))),
+            Event::Ping => {
+                self.outgoing.push(Opcode::Ping, &Bytes::new());
+                Ok(())
+            }
+            Event::Refresh => {
+                self.refresh().await;
+                Ok(())
+            }
+        }
+    }
+
+    fn say(&mut self, message: Says) {
+        let (opcode, payload) = frames::write(message, self.format);
+        self.outgoing.push(opcode, &payload);
+        self.parts.metrics.sent(1);
+    }
+
+    /// What the room has to say.
+    async fn tell(&mut self, frames: &[Arc<Frame>]) -> Result<(), Goodbye> {
+        for frame in frames {
+            let ServerMessage::Live(message) = &frame.message else { continue };
+            match message {
+                LiveMessage::ClaimsChanged(info) => {
+                    self.remember(info);
+                    self.refresh().await;
+                }
+                // What the old room still has to say is of no interest.
+                LiveMessage::Move { to, done } => return self.go_on_in(to, done.clone()).await,
+                _ => {}
+            }
+            match write(message) {
+                Told::Nothing => {}
+                Told::Data(packet) => {
+                    if let Some(peers) = &mut self.peers {
+                        peers.send(&packet).map_err(|_| CloseReason::TooSlow)?;
+                    }
+                }
+                Told::Signal(said) => match *said {
+                    Says::Join(join) => self.welcome(join).await?,
+                    said => self.say(said),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    async fn welcome(&mut self, mut join: livekit::JoinResponse) -> Result<(), Goodbye> {
+        if self.moving.take().is_some() {
+            let token = self.signed().await.unwrap_or_default();
+            let moved = livekit::RoomMovedResponse {
+                room: join.room,
+                token,
+                participant: join.participant,
+                other_participants: join.other_participants,
+            };
+            self.say(Says::RoomMoved(moved));
+            if self.is_active {
+                self.ask(LiveRequest::Activate).await?;
+            }
+            return Ok(());
+        }
+        join.subscriber_primary = true;
+        self.say(Says::Join(join));
+        self.refresh().await;
+        if let Some(peers) = &mut self.peers {
+            let offer = peers.offer().await;
+            match offer {
+                Ok(offer) => self.say(Says::Offer(offer)),
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "no offer for a client");
+                    self.peers = None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the WebRTC connections have to say.
+    async fn hear(&mut self, news: Option<PeerNews>) -> Result<(), Goodbye> {
+        match news {
+            Some(PeerNews::Active) => {
+                self.is_active = true;
+                self.ask(LiveRequest::Activate).await
+            }
+            Some(PeerNews::Packet(packet, kind)) => match read_packet(*packet, Some(kind)) {
+                Some(packet) => self.ask(LiveRequest::Send(packet)).await,
+                None => Ok(()),
+            },
+            // It may come back with other connections, and has to enter anew for that.
+            Some(PeerNews::Lost) | None => Err(CloseReason::Unavailable.into()),
+        }
+    }
+
+    async fn ask(&self, request: LiveRequest) -> Result<(), Goodbye> {
+        Ok(self.session.receive(vec![ClientMessage::Live(request)]).await?)
+    }
+
+    /// What the client has to say.
+    async fn take(&mut self, incoming: Incoming) -> Result<(), Goodbye> {
+        let (payload, format) = match incoming {
+            Incoming::Binary(payload) => (payload, Format::Protobuf),
+            Incoming::Text(payload) => (payload, Format::Json),
+            Incoming::Ping(payload) => {
+                self.outgoing.push(Opcode::Pong, &payload);
+                return Ok(());
+            }
+            Incoming::Pong => return Ok(()),
+            Incoming::Close(code) => return Err(Goodbye::Ending(Ending::Peer(code))),
+        };
+        self.parts.metrics.received(1);
+        self.format = format;
+        let Some(message) = frames::read(payload, format) else {
+            return Err(CloseReason::NotUnderstood("a frame is no SignalRequest").into());
+        };
+        match message {
+            Some(message) => self.obey(message).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn obey(&mut self, message: Asks) -> Result<(), Goodbye> {
+        let now_ms = self.parts.clock.now_ms();
+        match message {
+            Asks::Ping(_) => self.say(Says::Pong(now_ms)),
+            Asks::PingReq(ping) => {
+                let (last_ping_timestamp, timestamp) = (ping.timestamp, now_ms);
+                self.say(Says::PongResp(livekit::Pong { last_ping_timestamp, timestamp }));
+            }
+            Asks::Leave(_) => return Err(Goodbye::Ending(Ending::Closed(farewell()))),
+            Asks::Offer(offer) => {
+                let Some(peers) = &self.peers else { return Ok(()) };
+                let answer = peers.accept(&offer).await.map_err(not_negotiated)?;
+                self.say(Says::Answer(answer));
+            }
+            Asks::Answer(answer) => {
+                if let Some(peers) = &self.peers {
+                    peers.answered(&answer).await.map_err(not_negotiated)?;
+                }
+            }
+            message => {
+                let request = read_signal(message, now_ms).map_err(|_| CloseReason::Unavailable)?;
+                if let Some(request) = request {
+                    self.ask(request).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A back end moves the client: its token becomes one for the other room.
+    async fn go_on_in(&mut self, to: &str, done: MoveDone) -> Result<(), Goodbye> {
+        self.join.caller = self.join.caller.moved_to(to);
+        if let Actor::Live(token) = &self.join.caller.actor {
+            self.token.grant.room.clone_from(&token.grant.room);
+        }
+        self.join.address.room = RoomId::trusted(to);
+        self.session = self.parts.rooms.join(self.join.clone()).await?;
+        self.moving = Some(done);
+        Ok(())
+    }
+
+    /// What a token would say of the client now.
+    fn remember(&mut self, info: &Participant) {
+        let permission = &info.permission;
+        self.token.name.clone_from(&info.name);
+        self.token.metadata.clone_from(&info.metadata);
+        self.token.attributes.clone_from(&info.attributes);
+        let grant = &mut self.token.grant;
+        grant.can_publish = Some(permission.can_publish);
+        grant.can_subscribe = Some(permission.can_subscribe);
+        grant.can_publish_data = Some(permission.can_publish_data);
+        grant.can_publish_sources.clone_from(&permission.can_publish_sources);
+        grant.can_update_own_metadata = Some(permission.can_update_metadata);
+        grant.hidden = permission.hidden;
+        grant.recorder = permission.recorder;
+    }
+
+    async fn refresh(&mut self) {
+        match self.signed().await {
+            Ok(token) => self.say(Says::RefreshToken(token)),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "a client got no new token");
+            }
+        }
+    }
+
+    async fn signed(&mut self) -> Result<String, Error> {
+        let now_ms = self.parts.clock.now_ms();
+        self.token.expires_at_s = now_ms.div_euclid(1_000) + REFRESHED_TOKEN_TTL_S;
+        self.parts.authenticator.live().sign(&self.token, now_ms).await
+    }
+}
+
+/// Why a conversation is over.
+#[derive(Debug)]
+enum Goodbye {
+    /// The client is told why.
+    Reason(CloseReason),
+    Ending(Ending),
+}
+
+impl From<CloseReason> for Goodbye {
+    fn from(reason: CloseReason) -> Self {
+        Self::Reason(reason)
+    }
+}
+
+fn not_negotiated(error: Error) -> Goodbye {
+    tracing::debug!(error = %chain(&error), "a description was refused");
+    CloseReason::NotUnderstood("a session description").into()
+}
+
+fn ending_of(error: ReadError) -> Ending {
+    match error {
+        ReadError::Violation(Violation::TooLarge) => {
+            Ending::Closed(crate::wire::websocket::close::Close::new(1009, "a message is too large"))
+        }
+        error => error.into(),
+    }
+}
+
+async fn next(peers: &mut Option<Peers>) -> Option<PeerNews> {
+    match peers {
+        Some(peers) => peers.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The first one a period from now.
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.reset();
+    ticks
+}
+
+fn rate(limits: &Limits) -> Rate {
+    let limits = RateLimits {
+        frames_per_second: limits.websocket_frames_per_second_max,
+        bytes_per_second: limits.websocket_bytes_per_second_max,
+        frame_bytes_max: SIGNAL_BYTES_MAX,
+        frame_messages_max: 1,
+    };
+    Rate::new(limits, Instant::now())
+}
+
+/// Tells somebody why they cannot enter.
+pub async fn refuse<S>(stream: S, reason: &CloseReason, limits: &Limits) -> Ending
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (read, mut write) = tokio::io::split(stream);
+    let arrivals = AtomicU64::new(0);
+    let mut reader = MessageReader::new(read, SIGNAL_BYTES_MAX, rate(limits), &arrivals);
+    let mut outgoing = Outgoing::default();
+    let (opcode, payload) = frames::write(Says::Leave(leave(reason)), Format::default());
+    outgoing.push(opcode, &payload);
+    let ending = Ending::Closed(farewell());
+    finish(&ending, &mut outgoing, &mut reader, &mut write).await;
+    ending
+}
+
+async fn finish<R, W>(
+    ending: &Ending,
+    outgoing: &mut Outgoing,
+    reader: &mut MessageReader<'_, R>,
+    write: &mut WriteHalf<W>,
+) where
+    R: AsyncRead + Unpin,
+    W: AsyncRead + AsyncWrite + Unpin,
+{
+    let payload = match ending {
+        Ending::Gone | Ending::Cut => return,
+        Ending::Closed(close) => close.payload(),
+        Ending::Peer(code) => {
+            code.map_or_else(Bytes::new, |code| Bytes::copy_from_slice(&code.to_be_bytes()))
+        }
+    };
+    outgoing.push(Opcode::Close, &payload);
+    let farewell = async {
+        outgoing.flush(write, CLOSE_WRITE_MAX).await?;
+        write.shutdown().await
+    };
+    if matches!(tokio::time::timeout(CLOSE_WRITE_MAX, farewell).await, Ok(Ok(()))) {
+        let _ = tokio::time::timeout(LINGER, reader.discard()).await;
+    }
+}
