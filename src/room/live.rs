@@ -176,6 +176,10 @@ impl Live {
         for gone in &replaced {
             self.leave(*gone, LeaveReason::DuplicateIdentity, effects);
         }
+        if self.find(&identity).is_some_and(|info| info.is_forwarded) {
+            // The guest has come themselves.
+            self.remove(&identity, LeaveReason::Unknown, effects);
+        }
         let is_new = !self.present.contains_key(&identity);
         self.identities.insert(actor, Arc::clone(&identity));
         match self.present.get_mut(&identity) {
@@ -386,7 +390,6 @@ fn take_over(info: &mut Participant, join: LiveJoin) {
     info.kind = join.kind;
     info.client_protocol = join.client_protocol;
     info.capabilities = join.capabilities;
-    info.is_forwarded = false;
 }
 
 pub fn live_room_not_found() -> Error {

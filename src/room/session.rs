@@ -43,6 +43,13 @@ pub struct Join {
     pub valid_from_s: Option<i64>,
 }
 
+impl Join {
+    /// By a protocol that knows of no participants.
+    pub fn plain(caller: Caller, address: RoomAddress, dialect: StorageDialect) -> Self {
+        Self { caller, address, dialect, link: Link::Plain, live: None, valid_from_s: None }
+    }
+}
+
 /// What a client of LiveKit says of itself, besides its token.
 #[derive(Debug, Clone, Default)]
 pub struct LiveClient {

@@ -282,7 +282,7 @@ type Requests = tokio::sync::mpsc::UnboundedSender<v1::JoinRoomRequest>;
 async fn stream(world: &World) -> (Requests, Replies) {
     let mut rooms = RealtimeServiceClient::connect(world.server.url("")).await.unwrap();
     let (requests, mut outgoing) = tokio::sync::mpsc::unbounded_channel();
-    let enter = v1::EnterRoom { room_id: "r".to_owned(), presence: None };
+    let enter = v1::EnterRoom { room_id: "r".to_owned(), ..Default::default() };
     requests.send(v1::JoinRoomRequest { message: Some(Request::Enter(enter)) }).unwrap();
     let outgoing = futures_util::stream::poll_fn(move |context| outgoing.poll_recv(context));
     let mut call = tonic::Request::new(outgoing);

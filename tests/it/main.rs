@@ -28,6 +28,7 @@ mod feeds;
 mod harness;
 mod hostile;
 mod livechat;
+mod livekit_rooms;
 mod notifications;
 mod notifications_threads;
 mod openapi;

@@ -27,7 +27,12 @@ pub struct Guest {
 }
 
 impl Guest {
-    async fn try_enter(server: &Server, room: &str, bearer: &str) -> Result<Self, tonic::Status> {
+    pub async fn try_enter(
+        server: &Server,
+        room: &str,
+        bearer: &str,
+        live: bool,
+    ) -> Result<Self, tonic::Status> {
         let mut client = RealtimeServiceClient::connect(server.url("")).await.unwrap();
         let (requests, mut outgoing) = mpsc::unbounded_channel();
         let outgoing = futures_util::stream::poll_fn(move |context| outgoing.poll_recv(context));
@@ -35,7 +40,7 @@ impl Guest {
         let bearer = format!("Bearer {bearer}").parse().unwrap();
         request.metadata_mut().insert("authorization", bearer);
         let presence = Some(object("name", room));
-        let enter = v1::EnterRoom { room_id: room.to_owned(), presence };
+        let enter = v1::EnterRoom { room_id: room.to_owned(), presence, live };
         requests.send(v1::JoinRoomRequest { message: Some(Request::Enter(enter)) }).unwrap();
         let replies = Box::pin(client.join_room(request).await?.into_inner());
         let mut guest = Self { requests, replies, actor: 0 };
@@ -47,7 +52,7 @@ impl Guest {
     }
 
     pub async fn enter(server: &Server, room: &str, bearer: &str) -> Self {
-        Self::try_enter(server, room, bearer).await.unwrap()
+        Self::try_enter(server, room, bearer, false).await.unwrap()
     }
 
     pub async fn next(&mut self) -> Result<Option<Reply>, tonic::Status> {
@@ -56,7 +61,7 @@ impl Guest {
     }
 
     /// The first reply for which `wanted` has an answer.
-    async fn wait_for<T>(&mut self, wanted: impl Fn(&Reply) -> Option<T>) -> T {
+    pub async fn wait_for<T>(&mut self, wanted: impl Fn(&Reply) -> Option<T>) -> T {
         loop {
             let reply = self.next().await.unwrap().expect("the stream ended");
             if let Some(found) = wanted(&reply) {
@@ -65,7 +70,7 @@ impl Guest {
         }
     }
 
-    fn send(&self, message: Request) {
+    pub fn send(&self, message: Request) {
         self.requests.send(v1::JoinRoomRequest { message: Some(message) }).unwrap();
     }
 
@@ -194,14 +199,14 @@ async fn what_is_not_understood_ends_the_stream(server: Server) {
     let project = project_with_room(&server, "hostile").await;
     let secret = project.secret.expose();
     let code = async |room: &str, bearer: &str| {
-        Guest::try_enter(&server, room, bearer).await.err().map(|status| status.code())
+        Guest::try_enter(&server, room, bearer, false).await.err().map(|status| status.code())
     };
     assert_eq!(code("", secret).await, Some(Code::InvalidArgument));
     assert_eq!(code("nobody's", secret).await, Some(Code::PermissionDenied));
     assert_eq!(code("r", "sk_nobody").await, Some(Code::Unauthenticated));
 
     let mut ann = Guest::enter(&server, "r", secret).await;
-    ann.send(Request::Enter(v1::EnterRoom { room_id: "r".to_owned(), presence: None }));
+    ann.send(Request::Enter(v1::EnterRoom { room_id: "r".to_owned(), ..Default::default() }));
     let closed = |reply: &Reply| match reply {
         Reply::Closed(closed) => Some((closed.code(), closed.retry)),
         _ => None,
@@ -233,7 +238,7 @@ async fn a_stream_is_held_to_the_rate_of_a_websocket() {
 /// One enveloped request, the first of the replies, and the end.
 async fn the_stream_is_spoken_over_connect(server: Server) {
     let project = project_with_room(&server, "connect").await;
-    let enter = v1::EnterRoom { room_id: "r".to_owned(), presence: None };
+    let enter = v1::EnterRoom { room_id: "r".to_owned(), ..Default::default() };
     let message = v1::JoinRoomRequest { message: Some(Request::Enter(enter)) }.encode_to_vec();
     let mut envelope = vec![0];
     envelope.extend(u32::try_from(message.len()).unwrap().to_be_bytes());

@@ -53,7 +53,7 @@ async fn with_room(db: &Database, room: &str) -> Rooms {
 
 fn as_actor(actor: Actor, room: &str) -> Join {
     let caller = Caller { project: ProjectId::trusted("p"), actor };
-    Join { caller, address: address(room), dialect: StorageDialect::Compact }
+    Join::plain(caller, address(room), StorageDialect::Compact)
 }
 
 async fn enter(rooms: &Rooms, room: &str) -> Session {

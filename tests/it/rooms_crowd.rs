@@ -21,7 +21,7 @@ const FOR_EVER: Duration = Duration::from_hours(1);
 fn join(room: &str) -> Join {
     let address = RoomAddress { project: ProjectId::trusted("p"), room: id(room) };
     let caller = Caller { project: ProjectId::trusted("p"), actor: Actor::Secret };
-    Join { caller, address, dialect: StorageDialect::Compact }
+    Join::plain(caller, address, StorageDialect::Compact)
 }
 
 /// Takes the row of a room's data, so that whoever opens the room keeps its connection.

@@ -335,6 +335,12 @@ fn guests_of_other_rooms_are_shown_until_they_leave_there() {
     let guest = Arc::clone(there.find("ann").unwrap());
     assert!(guest.is_forwarded && guest.tracks.len() == 1);
     assert!(!there.is_occupied());
+    let (_, replaced) = enter(&mut there, 7, somebody("ann", Link::Plain));
+    assert!(replaced.is_empty() && !there.find("ann").unwrap().is_forwarded);
+    there.show_forwarded("ann", None, &mut Effects::default());
+    assert!(there.is_occupied(), "who is here does not leave with the guest");
+    there.leave(7, LeaveReason::ClientInitiated, &mut Effects::default());
+    there.show_forwarded("ann", Some(&guest), &mut Effects::default());
     let mut effects = Effects::default();
     here.leave(1, LeaveReason::ClientInitiated, &mut effects);
     let gone = effects.forwards.last().unwrap();

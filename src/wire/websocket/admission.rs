@@ -18,7 +18,6 @@ use crate::auth::is_token_expired;
 use crate::domain::ids::RoomId;
 use crate::error::{Code, Error};
 use crate::room::close::CloseReason;
-use crate::room::live::Link;
 use crate::room::session::{Join, RoomAddress, StorageDialect};
 use crate::wire::call;
 
@@ -72,14 +71,9 @@ impl Admission {
             Ok(admitted) => {
                 let project = admitted.caller.project.clone();
                 let address = RoomAddress { project, room };
-                let join = Join {
-                    caller: admitted.caller,
-                    address,
-                    dialect,
-                    link: Link::Plain,
-                    live: None,
-                    valid_from_s: admitted.valid_from_s,
-                };
+                let valid_from_s = admitted.valid_from_s;
+                let join = Join::plain(admitted.caller, address, dialect);
+                let join = Join { valid_from_s, ..join };
                 Ok((join, admitted.expires_at_ms))
             }
             Err(error) => {
