@@ -21,3 +21,4 @@ pub mod room;
 pub mod schema;
 pub(crate) mod text;
 pub mod text_editor;
+pub mod webhook;

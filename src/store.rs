@@ -74,6 +74,9 @@ mod user_access;
 mod user_threads;
 mod values;
 mod version;
+mod webhook;
+mod webhook_claim;
+mod webhook_sweep;
 mod writer;
 
 use std::future::Future;
@@ -112,6 +115,8 @@ pub use upload::{Completed, PartReceipt, Parts, UPLOAD_PARTS_MAX, UPLOADS_OPEN_M
 pub use upload_part::Part;
 pub use user_threads::FollowedThread;
 pub use version::{Version, VersionCursor, VersionId, VersionKind};
+pub use webhook::{DroppedWebhooks, WebhookBatch};
+pub use webhook_claim::{StoredWebhook, WebhookClaim, WebhookProgress};
 
 use crate::error::Error;
 use crate::objects::Objects;

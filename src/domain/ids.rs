@@ -110,6 +110,17 @@ id!(
     FEED_ID_CHARS_MAX
 );
 
+id!(
+    /// An address that webhooks are sent to, named by whoever configures it.
+    WebhookEndpointId,
+    64
+);
+id!(
+    /// Webhooks that keep their order among each other: those of one room have its name.
+    WebhookQueueName,
+    ROOM_ID_CHARS_MAX
+);
+
 impl Default for OrganizationId {
     fn default() -> Self {
         Self::trusted(ORGANIZATION_DEFAULT)

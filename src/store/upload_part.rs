@@ -154,8 +154,8 @@ impl Store {
     }
 }
 
-/// A name for an object, which nothing else has or will have.
-fn random_number() -> Result<i64, Error> {
+/// A name for an object or a claim, which nothing else has or will have.
+pub(super) fn random_number() -> Result<i64, Error> {
     let mut bytes = [0; 8];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::internal("no randomness"))?;
     Ok(i64::from_be_bytes(bytes) & i64::MAX)

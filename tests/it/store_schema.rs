@@ -24,8 +24,13 @@ async fn both_databases_have_the_same_schema() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_key_and_index_begins_with_the_project() {
     let postgres = postgres_schema(&Database::postgres().await).await;
-    let deployment_wide =
-        ["project.", "signing_key.", "deployment_secret.", "api_key.index api_key_by_hash"];
+    let deployment_wide = [
+        "project.",
+        "signing_key.",
+        "deployment_secret.",
+        "api_key.index api_key_by_hash",
+        "webhook_queue.index webhook_queue_by_due",
+    ];
     let of_projects = postgres.iter().filter(|(name, _)| {
         name.contains(".index ") && !deployment_wide.iter().any(|known| name.starts_with(known))
     });
