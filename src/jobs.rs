@@ -2,3 +2,4 @@
 
 pub mod health;
 pub mod sweep;
+pub mod webhook;

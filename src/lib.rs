@@ -14,4 +14,5 @@ pub mod room;
 pub mod service;
 pub mod store;
 pub mod telemetry;
+pub mod webhooks;
 pub mod wire;

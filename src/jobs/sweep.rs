@@ -1,5 +1,5 @@
 //! Deletes what nobody needs any more, a little at a time: the contents of deleted rooms, files that
-//! storage never had, and uploads that nobody completed.
+//! storage never had, uploads that nobody completed, and webhooks for addresses that are no more.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::ctx::Clock;
 use crate::error::{Error, chain};
 use crate::store::Store;
+use crate::webhooks::WEBHOOK_AGE_MS_MAX;
 
 const INTERVAL: Duration = Duration::from_secs(30);
 /// Rows deleted in one transaction: the writes of others wait no longer than that takes.
@@ -33,6 +34,8 @@ pub async fn run(store: Store, clock: Clock, stop: CancellationToken) {
 async fn sweep_all(store: &Store, clock: &Clock, stop: &CancellationToken) -> Result<(), Error> {
     let before_ms = clock.now_ms().saturating_sub(STALE_AFTER_MS);
     while !stop.is_cancelled() && store.sweep_stale_files(before_ms, ROWS_MAX).await? > 0 {}
+    let before_ms = clock.now_ms().saturating_sub(WEBHOOK_AGE_MS_MAX);
+    while !stop.is_cancelled() && store.sweep_webhooks(before_ms, ROWS_MAX).await? > 0 {}
     while !stop.is_cancelled() && store.sweep_garbage(ROWS_MAX).await? > 0 {}
     while !stop.is_cancelled() && store.sweep_objects(clock.now_ms(), CONTENTS_MAX).await? > 0 {}
     Ok(())

@@ -204,6 +204,11 @@ impl Metrics {
         known.entry(key).or_insert(series).clone()
     }
 
+    /// Adds series of a part that is not the wire's.
+    pub fn add(&self, register: impl FnOnce(&mut Registry)) {
+        register(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     pub fn set_pool(&self, size: u32, idle: u32) {
         self.pool_size.set(size.into());
         self.pool_idle.set(idle.into());
