@@ -16,6 +16,7 @@ pub use self::value::{DatabaseUrl, ListenAddress, LogFormat, SigningAlgorithm};
 
 use crate::objects::ObjectsPlace;
 use crate::pages::Networks;
+use crate::webhooks::WebhookUrls;
 
 pub const PORT_DEFAULT: u16 = 1153;
 /// The name of the SQLite database in the data folder.
@@ -44,6 +45,9 @@ pub struct Config {
     pub log_filter: String,
     pub otlp_endpoint: Option<String>,
     pub page_networks: Networks,
+    pub webhook_urls: WebhookUrls,
+    /// Its secret signs what is sent to `webhook_urls`.
+    pub livekit_webhook_api_key: Option<String>,
     pub limits: Limits,
     /// Whether `sk_localdev` and `pk_localdev` open the default project. Only `roomd dev` sets it;
     /// no option does, so that no mistake in a configuration opens a production server.
@@ -72,6 +76,8 @@ impl Default for Config {
             log_filter: "info".to_owned(),
             otlp_endpoint: None,
             page_networks: Networks::default(),
+            webhook_urls: WebhookUrls::default(),
+            livekit_webhook_api_key: None,
             limits: Limits::PRODUCTION,
             takes_well_known_keys: false,
         }
@@ -103,6 +109,9 @@ impl Config {
             (Some(_), None) => problems.push("option `tls_cert` needs `tls_key` too".to_owned()),
             (None, Some(_)) => problems.push("option `tls_key` needs `tls_cert` too".to_owned()),
             (Some(_), Some(_)) | (None, None) => {}
+        }
+        if !self.webhook_urls.is_empty() && self.livekit_webhook_api_key.is_none() {
+            problems.push("option `webhook_urls` needs `livekit_webhook_api_key` too".to_owned());
         }
         let (usual, longest) = (self.limits.request_timeout_ms, self.limits.request_timeout_ms_max);
         if usual > longest {

@@ -46,6 +46,7 @@ const SERVER: &str = "Server";
 const DATA: &str = "Data";
 const TOKENS: &str = "Tokens";
 const LOGS: &str = "Logs";
+const WEBHOOKS: &str = "Webhooks";
 pub const LIMITS: &str = "Limits";
 
 fn shown<T: ToString>(value: Option<&T>) -> String {
@@ -270,6 +271,28 @@ pub static OPTIONS: &[OptionSpec] = &[
         borrowed_env: &[],
         set: |config, raw| raw.parse().map(|networks| config.page_networks = networks),
         show: |config| config.page_networks.to_string(),
+    },
+    OptionSpec {
+        name: "webhook_urls",
+        unit: "http or https addresses, 8 at most",
+        group: WEBHOOKS,
+        reach: Reach::Server,
+        help: "Addresses, separated by commas, that are told what happens in rooms, in LiveKit's form",
+        borrowed_env: &[],
+        set: |config, raw| raw.parse().map(|urls| config.webhook_urls = urls),
+        show: |config| config.webhook_urls.to_string(),
+    },
+    OptionSpec {
+        name: "livekit_webhook_api_key",
+        unit: "key",
+        group: WEBHOOKS,
+        reach: Reach::Server,
+        help: "LiveKit API key whose secret signs what is sent to webhook_urls",
+        borrowed_env: &[],
+        set: |config, raw| {
+            value::key_name(raw).map(|key| config.livekit_webhook_api_key = Some(key))
+        },
+        show: |config| shown(config.livekit_webhook_api_key.as_ref()),
     },
     limit!(connections_max, "connections", 1..=1_000_000, "Connections that are open at once"),
     limit!(

@@ -98,6 +98,10 @@ fn options_that_contradict_each_other_are_refused() {
     assert!(problem(&[("tls_cert", "a.pem")], &[], None).contains("needs `tls_key`"));
     let text = problem(&[("request_timeout_ms", "400000")], &[], None);
     assert!(text.contains("must not be above `request_timeout_ms_max` (300000)"), "{text}");
+    let text = problem(&[("webhook_urls", "http://a/")], &[], None);
+    assert!(text.contains("needs `livekit_webhook_api_key`"), "{text}");
+    let text = problem(&[("livekit_webhook_api_key", "s3cret key")], &[], None);
+    assert!(text.contains("must be 1 to 128 letters") && !text.contains("s3cret"), "{text}");
 }
 
 #[test]
@@ -115,6 +119,8 @@ fn each_option_shows_what_it_read() {
         ("tls_key", "key.pem"),
         ("database_url", "postgres://db/roomd"),
         ("otlp_endpoint", "http://collector:4317"),
+        ("webhook_urls", "https://example.com/hook,http://localhost:8080/"),
+        ("livekit_webhook_api_key", "APIkey"),
     ];
     for option in OPTIONS {
         let default = (option.show)(&Config::default());
@@ -129,6 +135,8 @@ fn each_option_shows_what_it_read() {
         tls_key: Some("key.pem".into()),
         database_url: Some("postgres://db/roomd".parse().unwrap()),
         otlp_endpoint: Some("http://collector:4317".to_owned()),
+        webhook_urls: "https://example.com/hook,http://localhost:8080/".parse().unwrap(),
+        livekit_webhook_api_key: Some("APIkey".to_owned()),
         ..Config::default()
     };
     assert_eq!(config, expected);

@@ -207,6 +207,17 @@ pub fn http_url(raw: &str) -> Result<String, String> {
     }
 }
 
+/// The public half of a key pair.
+pub fn key_name(raw: &str) -> Result<String, String> {
+    const KEY_BYTES_MAX: usize = 128;
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if (1..=KEY_BYTES_MAX).contains(&raw.len()) && raw.bytes().all(is_word) {
+        return Ok(raw.to_owned());
+    }
+    // It is not repeated: the secret may have come in its place.
+    Err(format!("must be 1 to {KEY_BYTES_MAX} letters, digits, '_' or '-'"))
+}
+
 /// Directives that say which log lines are written.
 pub fn log_filter(raw: &str) -> Result<String, String> {
     tracing_subscriber::EnvFilter::try_new(raw)
