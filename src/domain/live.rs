@@ -4,6 +4,7 @@
 mod data;
 mod grant;
 mod identifier;
+mod key;
 mod limits;
 mod participant;
 mod permission;
@@ -14,6 +15,7 @@ mod track;
 pub use data::{DataKind, LiveData, NONCE_BYTES};
 pub use grant::{LiveGrant, LiveNeed, VideoGrant, permissions_denied};
 pub use identifier::{SidKind, new_sid, random_sid_text};
+pub use key::{LiveKeyPair, LiveSecret, SECRET_BYTES_ADVISED};
 pub use limits::{
     ATTRIBUTES_BYTES_MAX, DATA_BYTES_MAX, IDENTITY_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX,
     check_attributes, check_metadata, check_name,

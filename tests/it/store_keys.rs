@@ -1,14 +1,16 @@
 //! Projects, API keys, signing keys and deployment secrets.
 
 use roomd::domain::ids::ProjectId;
+use roomd::domain::live::LiveSecret;
 use roomd::error::Code;
-use roomd::store::{ApiKey, ApiKeyKind, SigningAlgorithm, SigningKey};
+use roomd::store::{ApiKey, ApiKeyKind, LiveKey, SigningAlgorithm, SigningKey};
 
 use crate::databases::Database;
 
 crate::on_both!(
     a_project_is_created_once,
     api_keys_are_found_by_hash_listed_and_revoked,
+    livekit_keys_are_found_by_id_listed_and_revoked,
     a_key_needs_its_project,
     signing_keys_are_retired_then_forgotten,
     a_deployment_secret_is_the_same_for_all,
@@ -70,6 +72,44 @@ async fn api_keys_are_found_by_hash_listed_and_revoked(db: &Database) {
     assert_eq!(store.revoke_api_key(&project("q"), "key_c", 300).await.unwrap(), None);
     let other = store.find_api_key_by_hash(&[2; 32]).await.unwrap().unwrap();
     assert_eq!(other.revoked_at_ms, None, "another project cannot revoke it");
+}
+
+async fn livekit_keys_are_found_by_id_listed_and_revoked(db: &Database) {
+    let store = &db.store;
+    for id in ["p", "q"] {
+        store.ensure_project(&project(id), id, 1).await.unwrap();
+    }
+    let key = |id: &str, created_at_ms| LiveKey {
+        project_id: project("p"),
+        id: id.to_owned(),
+        secret: LiveSecret::new(format!("secret of {id}")),
+        created_at_ms,
+        revoked_at_ms: None,
+    };
+    let keys = [key("APIb", 5), key("APIc", 5), key("APIa", 6)];
+    for key in &keys {
+        assert!(store.insert_livekit_key(key).await.unwrap());
+    }
+    let of_other = LiveKey { project_id: project("q"), ..key("APIa", 9) };
+    assert!(!store.insert_livekit_key(&of_other).await.unwrap(), "an id is one key's");
+    assert_eq!(store.find_livekit_key("APIa").await.unwrap().as_ref(), Some(&keys[2]));
+    assert_eq!(store.find_livekit_key("APId").await.unwrap(), None);
+
+    let page = store.list_livekit_keys(&project("p"), None, 2).await.unwrap();
+    assert_eq!(page, keys[..2]);
+    let after = Some((page[1].created_at_ms, page[1].id.as_str()));
+    assert_eq!(store.list_livekit_keys(&project("p"), after, 2).await.unwrap(), keys[2..]);
+    assert_eq!(store.list_livekit_keys(&project("q"), None, 2).await.unwrap(), []);
+
+    assert_eq!(store.newest_livekit_key(&project("p")).await.unwrap().as_ref(), Some(&keys[2]));
+    assert_eq!(store.revoke_livekit_key(&project("q"), "APIa", 7).await.unwrap(), None);
+    for at_ms in [7, 8] {
+        let revoked = store.revoke_livekit_key(&project("p"), "APIa", at_ms).await.unwrap();
+        assert_eq!(revoked.unwrap().revoked_at_ms, Some(7), "the first time stays");
+    }
+    assert_eq!(store.newest_livekit_key(&project("p")).await.unwrap().as_ref(), Some(&keys[1]));
+    assert_eq!(store.newest_livekit_key(&project("q")).await.unwrap(), None);
+    assert!(!format!("{:?}", keys[0]).contains("secret of"), "no log may hold it");
 }
 
 async fn a_key_needs_its_project(db: &Database) {

@@ -30,6 +30,7 @@ async fn every_key_and_index_begins_with_the_project() {
         "deployment_secret.",
         "api_key.index api_key_by_hash",
         "webhook_queue.index webhook_queue_by_due",
+        "livekit_key.index livekit_key_by_id",
     ];
     let of_projects = postgres.iter().filter(|(name, _)| {
         name.contains(".index ") && !deployment_wide.iter().any(|known| name.starts_with(known))
