@@ -1,7 +1,8 @@
 //! Who calls: API keys, signed tokens, and the bounded caches that make both cheap.
 //!
 //! Invariant: no secret leaves this module except as the text that its owner asked for. Keys are
-//! stored hashed, and neither keys nor tokens have a `Debug` text, so no log can hold them.
+//! stored hashed, but for those that sign, and neither keys nor tokens have a `Debug` text, so no
+//! log can hold them.
 //!
 //! Deliberately missing: rights. A verified [`crate::domain::ctx::Caller`] says who calls; what
 //! they may do is decided by `domain::ctx`.
@@ -10,6 +11,7 @@ pub mod api_key;
 mod claims;
 pub mod credentials;
 pub mod jwks;
+pub mod livekit;
 pub mod signing;
 mod signing_key;
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub use self::limits::Limits;
 pub use self::load::{ConfigError, Environment, Loaded, Origin, Source, load};
 pub use self::value::{DatabaseUrl, ListenAddress, LogFormat, SigningAlgorithm};
 
+use crate::domain::live::{LiveKeyPair, SECRET_BYTES_ADVISED};
 use crate::objects::ObjectsPlace;
 use crate::pages::Networks;
 use crate::webhooks::WebhookUrls;
@@ -37,6 +38,8 @@ pub struct Config {
     pub group_commit_max: usize,
     pub room_cache_bytes_max: u64,
     pub token_ttl_seconds: u64,
+    /// LiveKit keys of the default project, besides those that the database has.
+    pub livekit_keys: Vec<LiveKeyPair>,
     /// Absent for the database.
     pub file_store: Option<ObjectsPlace>,
     pub signing_algorithm: SigningAlgorithm,
@@ -49,8 +52,9 @@ pub struct Config {
     /// Its secret signs what is sent to `webhook_urls`.
     pub livekit_webhook_api_key: Option<String>,
     pub limits: Limits,
-    /// Whether `sk_localdev` and `pk_localdev` open the default project. Only `roomd dev` sets it;
-    /// no option does, so that no mistake in a configuration opens a production server.
+    /// Whether `sk_localdev`, `pk_localdev` and LiveKit's `devkey` open the default project. Only
+    /// `roomd dev` sets it; no option does, so that no mistake in a configuration opens a
+    /// production server.
     pub takes_well_known_keys: bool,
 }
 
@@ -69,6 +73,7 @@ impl Default for Config {
             group_commit_max: 256,
             room_cache_bytes_max: 64 << 20,
             token_ttl_seconds: 3_600,
+            livekit_keys: Vec::new(),
             file_store: None,
             signing_algorithm: SigningAlgorithm::Es256,
             signing_key_max_age_days: 30,
@@ -100,6 +105,19 @@ impl Config {
             (Some(url), None) => format!("PostgreSQL, {url}"),
             (None, None) => String::new(),
         }
+    }
+
+    /// What is taken as it is, and better changed.
+    fn oddities(&self) -> Vec<String> {
+        let is_short = |key: &&LiveKeyPair| key.secret.expose().len() < SECRET_BYTES_ADVISED;
+        let warning = |key: &LiveKeyPair| {
+            let id = &key.id;
+            format!(
+                "option `livekit_keys`: the secret of `{id}` is shorter than \
+                 {SECRET_BYTES_ADVISED} characters, so it can be guessed from a token"
+            )
+        };
+        self.livekit_keys.iter().filter(is_short).map(warning).collect()
     }
 
     /// What single options cannot know of each other.

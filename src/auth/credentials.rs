@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use moka::sync::Cache;
 
 use super::api_key::{self, API_KEY_BYTES_MAX, WELL_KNOWN_PUBLIC_KEY, WELL_KNOWN_SECRET_KEY};
+use super::livekit::LiveTokens;
 use super::tokens::Tokens;
 use super::{invalid_public_key, invalid_secret_key};
 use crate::domain::ctx::{Actor, Caller};
 use crate::domain::ids::ProjectId;
+use crate::domain::live::LiveKeyPair;
 use crate::error::Error;
 use crate::store::{ApiKey, ApiKeyKind, Store};
 
@@ -35,8 +37,10 @@ struct KnownKey {
 #[derive(Debug, Clone, Default)]
 pub struct AuthOptions {
     /// The project that `sk_localdev` and `pk_localdev` open, as in `roomd dev`; `None` everywhere
-    /// else, where these keys are as unknown as any other.
+    /// else, where these keys are as unknown as any other. LiveKit's `devkey` too.
     pub well_known_keys_of: Option<ProjectId>,
+    /// LiveKit keys of the default project that no store knows.
+    pub live_keys: Vec<LiveKeyPair>,
 }
 
 /// What opens a session, which lasts longer than the call that brought it. A secret key does not:
@@ -66,6 +70,7 @@ pub struct Authenticator(Arc<Inner>);
 struct Inner {
     store: Store,
     tokens: Tokens,
+    live: LiveTokens,
     options: AuthOptions,
     known: Cache<[u8; 32], KnownKey>,
     /// When each hash was last looked for in vain.
@@ -79,11 +84,30 @@ impl Authenticator {
     pub fn new(store: Store, tokens: Tokens, options: AuthOptions) -> Self {
         let (known, unknown) = (Cache::new(KNOWN_KEYS_MAX), Cache::new(UNKNOWN_KEYS_MAX));
         let revocations = AtomicU64::new(0);
-        Self(Arc::new(Inner { store, tokens, options, known, unknown, revocations }))
+        let live = LiveTokens::new(store.clone(), &options);
+        Self(Arc::new(Inner { store, tokens, live, options, known, unknown, revocations }))
     }
 
     pub fn tokens(&self) -> &Tokens {
         &self.0.tokens
+    }
+
+    /// Tokens of LiveKit's form, and the keys that sign them.
+    pub fn live(&self) -> &LiveTokens {
+        &self.0.live
+    }
+
+    /// Who sent this `Bearer` text to what LiveKit's clients call: a token of LiveKit's, or a key
+    /// of ours.
+    pub async fn authenticate_live(&self, bearer: &str, now_ms: i64) -> Result<Caller, Error> {
+        if api_key::kind_of(bearer).is_none() {
+            return self.0.live.verify(bearer, now_ms).await;
+        }
+        let key = match self.authenticate_cached(bearer, now_ms) {
+            Some(answer) => return answer,
+            None => self.find_key(bearer, now_ms).await?,
+        };
+        Ok(key.into_caller())
     }
 
     /// Who sent this `Bearer` text; `None` if nothing was sent. Does not wait if the credential was

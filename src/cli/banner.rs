@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write as _};
 
 use super::server::Server;
 use crate::auth::api_key::{NewKeys, WELL_KNOWN_PUBLIC_KEY, WELL_KNOWN_SECRET_KEY};
+use crate::auth::livekit::{WELL_KNOWN_LIVE_KEY, WELL_KNOWN_LIVE_SECRET};
 use crate::config::Config;
 
 /// Tells a person on a terminal everything, and a log collector one line without the keys. Keys
@@ -27,25 +28,33 @@ pub fn show(config: &Config, server: &Server) {
 struct ShownKeys<'a> {
     secret: &'a str,
     public: &'a str,
+    /// A LiveKit key and its secret.
+    livekit: Option<(&'a str, &'a str)>,
     note: &'static str,
 }
 
 const WELL_KNOWN: ShownKeys<'static> = ShownKeys {
     secret: WELL_KNOWN_SECRET_KEY,
     public: WELL_KNOWN_PUBLIC_KEY,
+    livekit: Some((WELL_KNOWN_LIVE_KEY, WELL_KNOWN_LIVE_SECRET)),
     note: "for development only: everybody knows these keys",
 };
 
 impl<'a> From<&'a NewKeys> for ShownKeys<'a> {
     fn from(keys: &'a NewKeys) -> Self {
         let note = "shown once: keep it, only its hash is stored";
-        Self { secret: keys.secret.expose(), public: keys.public.expose(), note }
+        let (secret, public) = (keys.secret.expose(), keys.public.expose());
+        Self { secret, public, livekit: None, note }
     }
 }
 
 fn key_lines(keys: &ShownKeys<'_>) -> String {
-    let ShownKeys { secret, public, note } = keys;
-    format!("  Secret key  {secret}  ({note})\n  Public key  {public}\n")
+    let ShownKeys { secret, public, livekit, note } = keys;
+    let mut text = format!("  Secret key  {secret}  ({note})\n  Public key  {public}\n");
+    if let Some((key, secret)) = livekit {
+        let _ = writeln!(text, "  LiveKit     {key}, with the secret {secret}");
+    }
+    text
 }
 
 fn banner(version: &str, url: &str, database: &str, keys: Option<&ShownKeys<'_>>) -> String {
@@ -71,10 +80,13 @@ mod tests {
 
     #[test]
     fn a_first_start_shows_its_keys_and_a_later_one_a_place_for_them() {
-        let keys = ShownKeys { secret: "sk_new", public: "pk_new", note: "shown once" };
+        let (secret, public) = ("sk_new", "pk_new");
+        let keys = ShownKeys { secret, public, livekit: None, note: "shown once" };
         let first = banner("0", "http://127.0.0.1:1153", "SQLite, x", Some(&keys));
         assert!(first.contains("sk_new  (shown once)") && first.contains("Bearer sk_new"));
         let later = banner("0", "https://127.0.0.1:1153", "SQLite, x", None);
+        let dev = banner("0", "http://127.0.0.1:1153", "SQLite, x", Some(&WELL_KNOWN));
+        assert!(dev.contains("  LiveKit     devkey, with the secret secret\n"), "{dev}");
         assert!(later.contains("Bearer $SECRET_KEY") && later.contains("curl -k https://"));
     }
 }

@@ -9,6 +9,7 @@ use tokio::process;
 
 use super::{Signal, Signals};
 use crate::auth::api_key::{WELL_KNOWN_PUBLIC_KEY, WELL_KNOWN_SECRET_KEY};
+use crate::auth::livekit::{WELL_KNOWN_LIVE_KEY, WELL_KNOWN_LIVE_SECRET};
 use crate::error::Error;
 
 /// What a shell reports for a process that a signal ended: this plus the signal's number.
@@ -31,6 +32,9 @@ impl Child {
             .env("LIVEBLOCKS_BASE_URL", url)
             .env("LIVEBLOCKS_SECRET_KEY", WELL_KNOWN_SECRET_KEY)
             .env("LIVEBLOCKS_PUBLIC_KEY", WELL_KNOWN_PUBLIC_KEY)
+            .env("LIVEKIT_URL", url.replacen("http", "ws", 1))
+            .env("LIVEKIT_API_KEY", WELL_KNOWN_LIVE_KEY)
+            .env("LIVEKIT_API_SECRET", WELL_KNOWN_LIVE_SECRET)
             .env("ROOMD_URL", url)
             .kill_on_drop(true);
         if !on_terminal {
@@ -102,6 +106,9 @@ mod tests {
     async fn the_command_finds_the_server_and_its_status_is_ours() {
         let check = "test \"$LIVEBLOCKS_BASE_URL $LIVEBLOCKS_SECRET_KEY $LIVEBLOCKS_PUBLIC_KEY\" = \
                      'http://127.0.0.1:9 sk_localdev pk_localdev' && test -n \"$ROOMD_URL\"";
+        assert_eq!(run(check, None).await, 0);
+        let check = "test \"$LIVEKIT_URL $LIVEKIT_API_KEY $LIVEKIT_API_SECRET\" = \
+                     'ws://127.0.0.1:9 devkey secret'";
         assert_eq!(run(check, None).await, 0);
         assert_eq!(run("exit 7", None).await, 7);
         assert_eq!(run("kill -9 $$", None).await, 137);

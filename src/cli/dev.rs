@@ -9,7 +9,7 @@ use super::{Failure, Signals, banner};
 use crate::config::{Config, ConfigError, Environment, Loaded};
 use crate::error::Error;
 
-/// Run a server for development, with the well-known keys sk_localdev and pk_localdev
+/// Run a server for development, with keys that everybody knows: sk_localdev, pk_localdev, devkey
 ///
 /// Data is kept in .roomd/. The keys are no secret, so keep it on your own machine.
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,8 @@ pub struct DevArgs {
     ephemeral: bool,
     /// Run this shell command against the server, then stop and exit with its status. Listens on a
     /// free port unless --listen is given. The command finds the server in LIVEBLOCKS_BASE_URL,
-    /// LIVEBLOCKS_SECRET_KEY, LIVEBLOCKS_PUBLIC_KEY and ROOMD_URL
+    /// LIVEBLOCKS_SECRET_KEY, LIVEBLOCKS_PUBLIC_KEY, LIVEKIT_URL, LIVEKIT_API_KEY,
+    /// LIVEKIT_API_SECRET and ROOMD_URL
     #[arg(long, value_name = "COMMAND", help_heading = "Development")]
     cmd: Option<String>,
     #[command(flatten)]

@@ -92,5 +92,6 @@ pub fn open_authenticator(
     let default = ProjectId::trusted(PROJECT_DEFAULT);
     let well_known_keys_of = config.takes_well_known_keys.then_some(default);
     let tokens = open_tokens(config, keys)?;
-    Ok(Authenticator::new(store.clone(), tokens, AuthOptions { well_known_keys_of }))
+    let options = AuthOptions { well_known_keys_of, live_keys: config.livekit_keys.clone() };
+    Ok(Authenticator::new(store.clone(), tokens, options))
 }

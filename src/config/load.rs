@@ -152,7 +152,9 @@ pub fn load(source: Source<'_>) -> Result<Loaded, ConfigError> {
     if !problems.is_empty() {
         return Err(ConfigError(problems));
     }
-    Ok(Loaded { config, origins, warnings: source.environment.strangers() })
+    let mut warnings = source.environment.strangers();
+    warnings.extend(config.oddities());
+    Ok(Loaded { config, origins, warnings })
 }
 
 /// The text that wins for one option; none where the default holds.

@@ -3,6 +3,7 @@
 
 use super::value::{self, whole};
 use super::{Config, Limits};
+use crate::domain::live::LiveKeyPair;
 
 /// Which subcommands take an option as a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,6 +211,18 @@ pub static OPTIONS: &[OptionSpec] = &[
         token_ttl_seconds,
         "How long a token is valid"
     ),
+    OptionSpec {
+        name: "livekit_keys",
+        unit: "key: secret, …",
+        group: TOKENS,
+        reach: Reach::Data,
+        help: "LiveKit API keys of the default project, with commas or line ends between, besides \
+               those of `roomd keys create --livekit`. Prefer the variable to the flag, since a \
+               flag shows in the process list",
+        borrowed_env: &["LIVEKIT_KEYS"],
+        set: |config, raw| LiveKeyPair::parse_list(raw).map(|keys| config.livekit_keys = keys),
+        show: |config| value::shown_keys(&config.livekit_keys),
+    },
     OptionSpec {
         name: "signing_algorithm",
         unit: "ES256 or EdDSA",

@@ -121,6 +121,7 @@ fn each_option_shows_what_it_read() {
         ("otlp_endpoint", "http://collector:4317"),
         ("webhook_urls", "https://example.com/hook,http://localhost:8080/"),
         ("livekit_webhook_api_key", "APIkey"),
+        ("livekit_keys", "APIone: ***, APItwo: ***"),
     ];
     for option in OPTIONS {
         let default = (option.show)(&Config::default());
@@ -137,9 +138,24 @@ fn each_option_shows_what_it_read() {
         otlp_endpoint: Some("http://collector:4317".to_owned()),
         webhook_urls: "https://example.com/hook,http://localhost:8080/".parse().unwrap(),
         livekit_webhook_api_key: Some("APIkey".to_owned()),
+        livekit_keys: vec![LiveKeyPair::new("APIone", "***"), LiveKeyPair::new("APItwo", "***")],
         ..Config::default()
     };
     assert_eq!(config, expected);
+}
+
+#[test]
+fn secrets_of_keys_are_not_shown_and_short_ones_are_warned_of() {
+    let long = "s".repeat(32);
+    let keys = format!("APIone: {long}, APItwo: tiny-s3cret");
+    let loaded = load_from(&[], &[("LIVEKIT_KEYS", &keys)], None).unwrap();
+    assert_eq!(loaded.config.livekit_keys[1].secret.expose(), "tiny-s3cret");
+    let [warning] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
+    assert!(warning.contains("`APItwo` is shorter than 32"), "{warning}");
+    let shown = format!("{:?} {warning}", loaded.config);
+    assert!(!shown.contains("s3cret") && !shown.contains(&long), "{shown}");
+    let wrong = load_from(&[("livekit_keys", "s3cret")], &[], None).unwrap_err().to_string();
+    assert!(wrong.contains("must be `key: secret`") && !wrong.contains("s3cret"), "{wrong}");
 }
 
 #[test]

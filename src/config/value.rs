@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::domain::live::LiveKeyPair;
 use crate::objects::ObjectsPlace;
 
 /// Where to listen: a host name or address, and a port.
@@ -64,6 +65,11 @@ pub fn file_store(raw: &str) -> Result<Option<ObjectsPlace>, String> {
 
 pub fn shown_file_store(place: Option<&ObjectsPlace>) -> String {
     place.map_or_else(|| IN_DATABASE.to_owned(), ObjectsPlace::to_string)
+}
+
+/// The keys without their secrets.
+pub fn shown_keys(keys: &[LiveKeyPair]) -> String {
+    keys.iter().map(|key| format!("{}: ***", key.id)).collect::<Vec<_>>().join(", ")
 }
 
 /// Where the records are. It can hold a password, so nothing prints it but [`Self::expose`].

@@ -31,6 +31,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub store: Store,
     pub tokens: Tokens,
+    pub authenticator: Authenticator,
     pub clock: Clock,
     pub pool: DescriptorPool,
     pub http: reqwest::Client,
@@ -58,7 +59,7 @@ impl Server {
             Authenticator::new(store.clone(), tokens.clone(), AuthOptions::default());
         let deps = Deps {
             store: store.clone(),
-            authenticator,
+            authenticator: authenticator.clone(),
             clock: clock.clone(),
             limits: limits.clone(),
             shutdown: stop.clone(),
@@ -78,7 +79,7 @@ impl Server {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let pool = descriptors();
         let listening = Some(listening);
-        Self { address, store, tokens, clock, pool, http, stop, listening }
+        Self { address, store, tokens, authenticator, clock, pool, http, stop, listening }
     }
 
     pub fn url(&self, path: &str) -> String {

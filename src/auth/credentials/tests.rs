@@ -113,7 +113,7 @@ async fn strangers_cannot_push_known_keys_out() {
 async fn the_well_known_keys_work_where_they_are_wanted_and_are_never_stored() {
     let world = World::new().await;
     bootstrap_dev(&world.store, &project(), NOW_MS).await.unwrap();
-    let options = AuthOptions { well_known_keys_of: Some(project()) };
+    let options = AuthOptions { well_known_keys_of: Some(project()), ..AuthOptions::default() };
     let auth = authenticator(&world, options).await;
     let caller = auth.authenticate(Some("sk_localdev"), NOW_MS).await.unwrap().unwrap();
     assert!(matches!(caller.actor, Actor::Secret));
