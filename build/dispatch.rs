@@ -96,9 +96,15 @@ fn message_call(api: &Api, method: &Method) -> String {
 
 fn spec_code(service: &Service, method: &Method) -> String {
     let (service_name, name) = (service.descriptor.full_name(), method.descriptor.name());
+    let credentials = match method.live_tokens {
+        _ if service.descriptor.package_name() == "livekit" => "Livekit",
+        true => "OursOrLivekit",
+        false => "Ours",
+    };
     format!(
         "&crate::wire::table::MethodSpec {{ service: {service_name:?}, method: {name:?}, \
-         full_name: \"{service_name}/{name}\", snake_case: {}, open: {}, addresses: {} }}",
+         full_name: \"{service_name}/{name}\", snake_case: {}, open: {}, addresses: {}, \
+         credentials: crate::wire::table::Credentials::{credentials} }}",
         service.snake_case, method.open, method.addresses,
     )
 }

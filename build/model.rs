@@ -28,6 +28,8 @@ pub struct Method {
     pub shared_reply: bool,
     /// Whether the call has to know the server's address.
     pub addresses: bool,
+    /// Whether tokens of LiveKit's are taken besides our own.
+    pub live_tokens: bool,
     /// The list that REST gives whole.
     pub whole_list: Option<FieldDescriptor>,
     /// The one field of a reply that is a file.
@@ -160,6 +162,7 @@ fn read_method(pool: &DescriptorPool, descriptor: MethodDescriptor) -> Result<Me
         open: flag("roomd.open"),
         shared_reply: flag("roomd.shared_reply"),
         addresses: flag("roomd.addresses"),
+        live_tokens: flag("roomd.live_tokens"),
         streaming,
         success,
         rules,

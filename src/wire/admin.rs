@@ -31,6 +31,8 @@ pub struct Probes {
 
 pub fn router(probes: Probes) -> Router {
     Router::new()
+        // LiveKit's servers are asked for their health here.
+        .route("/", get(async || "OK"))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))

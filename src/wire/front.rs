@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, ORIGIN};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as Verb, Request, Response, Version};
 use hyper::body::Incoming;
@@ -29,11 +29,12 @@ use super::routes::{Match, Routes};
 use super::table::{Method, MethodSpec, Table};
 use super::websocket::{self, WebSockets};
 use super::{
-    call, connect, connect_stream, grpc_front, origin, request_id, rest, rocket_chat, trace, twirp,
+    call, connect, connect_stream, credential, grpc_front, livekit, origin, request_id, rest,
+    slashes, trace, twirp,
 };
-use crate::auth::credentials::{Authenticator, SessionCredential};
+use crate::auth::credentials::Authenticator;
 use crate::config::Limits;
-use crate::domain::ctx::{Actor, Caller, Clock, Ctx, missing_credential};
+use crate::domain::ctx::{Caller, Clock, Ctx};
 use crate::error::{Code, Error};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -58,8 +59,11 @@ pub struct FrontParts {
 pub struct Front {
     state: Arc<State>,
     /// Only requests with an `Origin` pay for CORS.
-    with_cors: BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>,
+    with_cors: Answering,
+    with_live_cors: Answering,
 }
+
+type Answering = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
 
 impl Front {
     pub fn new(parts: FrontParts) -> Self {
@@ -70,7 +74,9 @@ impl Front {
             let state = state.clone();
             service_fn(move |request| state.clone().serve(request))
         };
-        Self { state, with_cors: BoxCloneSyncService::new(cors().layer(answer)) }
+        let with_cors = BoxCloneSyncService::new(cors().layer(answer.clone()));
+        let with_live_cors = BoxCloneSyncService::new(livekit::cors().layer(answer));
+        Self { state, with_cors, with_live_cors }
     }
 }
 
@@ -104,9 +110,16 @@ impl tower::Service<Request<Incoming>> for Front {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        if let Some(uri) = slashes::collapsed(request.uri()) {
+            *request.uri_mut() = uri;
+        }
         if request.headers().contains_key(ORIGIN) {
-            return Box::pin(self.with_cors.clone().oneshot(request));
+            let answering = match livekit::has_its_cors(request.uri().path()) {
+                true => &self.with_live_cors,
+                false => &self.with_cors,
+            };
+            return Box::pin(answering.clone().oneshot(request));
         }
         Box::pin(self.state.clone().serve(request))
     }
@@ -188,7 +201,10 @@ impl State {
         if content_type.starts_with("application/connect+") {
             return Box::pin(connect_stream::call(exchange, refusal, content_type)).await;
         }
-        if let Some(rest) = twirp::path(path) {
+        if livekit::is_twirp(path) {
+            return livekit::call(exchange, refusal).await;
+        }
+        if let Some(rest) = path.strip_prefix(twirp::PREFIX) {
             return twirp::call(exchange, rest, refusal, content_type).await;
         }
         if head.method == Verb::POST
@@ -246,6 +262,14 @@ impl State {
     pub fn limits(&self) -> &Limits {
         &self.parts.limits
     }
+
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.parts.authenticator
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.parts.clock.now_ms()
+    }
 }
 
 pub(super) fn overloaded() -> Error {
@@ -302,11 +326,24 @@ impl Exchange<'_> {
         spec: Option<&MethodSpec>,
         deadline: Option<Instant>,
     ) -> Result<Ctx, Error> {
+        let (authenticator, now_ms) = (self.state.authenticator(), self.state.now_ms());
+        let caller = match spec {
+            Some(spec) => credential::caller(self.head, spec, authenticator, now_ms).await?,
+            // Health, reflection and what does not exist are tonic's own to answer.
+            None => None,
+        };
+        Ok(self.context_of(caller, spec, deadline))
+    }
+
+    /// The context of a call whose caller is known.
+    pub fn context_of(
+        &self,
+        caller: Option<Caller>,
+        spec: Option<&MethodSpec>,
+        deadline: Option<Instant>,
+    ) -> Ctx {
         let parts = &self.state.parts;
-        // Health, reflection and what does not exist are tonic's own to answer.
-        let caller =
-            if spec.is_none_or(|spec| spec.open) { None } else { Some(self.caller().await?) };
-        Ok(Ctx {
+        Ctx {
             caller,
             request_id: self.request_id.clone(),
             deadline,
@@ -315,35 +352,13 @@ impl Exchange<'_> {
                 .filter(|spec| spec.addresses)
                 .and_then(|_| origin::of(self.head, parts.serves_tls)),
             expires_at_ms: None,
-        })
-    }
-
-    async fn caller(&self) -> Result<Caller, Error> {
-        let (parts, headers) = (&self.state.parts, &self.head.headers);
-        let (authenticator, now_ms) = (&parts.authenticator, parts.clock.now_ms());
-        if rocket_chat::is_spoken(self.head) {
-            let token = rocket_chat::token(headers)?;
-            let caller = authenticator.authenticate(Some(token), now_ms).await?;
-            let caller = caller.ok_or_else(missing_credential)?;
-            rocket_chat::check_user(headers, &caller)?;
-            return Ok(caller);
         }
-        let caller = authenticator.authenticate(bearer(headers)?, now_ms).await?;
-        caller.ok_or_else(missing_credential)
     }
 
     /// When the caller's token expires; a key does not.
     pub async fn token_expiry(&self, ctx: &Ctx) -> Result<Option<i64>, Error> {
-        let is_user = matches!(&ctx.caller, Some(Caller { actor: Actor::User(_), .. }));
-        match bearer(&self.head.headers)? {
-            Some(token) if is_user => {
-                let credential = SessionCredential::Token(token);
-                let authenticator = &self.state.parts.authenticator;
-                let admitted = authenticator.admit(credential, ctx.now_ms()).await?;
-                Ok(admitted.expires_at_ms)
-            }
-            _ => Ok(None),
-        }
+        let authenticator = self.state.authenticator();
+        credential::expiry(self.head, ctx.caller.as_ref(), authenticator, ctx.now_ms()).await
     }
 
     /// When the call must have ended: what the caller asked for, within our bounds. A timer takes a
@@ -382,20 +397,5 @@ impl Exchange<'_> {
         let elapsed = self.started.elapsed();
         self.state.parts.metrics.observe(protocol, spec, code, elapsed);
         trace::finish(&self.span, protocol.name(), spec.map(|spec| spec.full_name), code);
-    }
-}
-
-/// The token of `Authorization: Bearer ...`. Another scheme is an error, not an absence.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
-    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    match scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() {
-        true => Ok(Some(token.trim())),
-        false => Err(Error::new(
-            Code::Unauthenticated,
-            "MISSING_SECRET_KEY",
-            "The authorization header must be 'Bearer' and a key or token.",
-        )),
     }
 }

@@ -84,7 +84,7 @@ pub(super) fn rendered(status: u16, body: &Value) -> Rendered {
 }
 
 /// The public text. Of a bug the caller learns the id under which the log has the cause.
-fn message(error: &Error, request_id: &str) -> String {
+pub(super) fn message(error: &Error, request_id: &str) -> String {
     match error.code() {
         Code::Internal | Code::DataLoss => format!("{} (request {request_id})", error.public()),
         _ => error.public().to_owned(),

@@ -38,6 +38,18 @@ pub struct MethodSpec {
     pub open: bool,
     /// Whether its reply has addresses of this server.
     pub addresses: bool,
+    pub credentials: Credentials,
+}
+
+/// What kinds of credentials a method takes, unless it needs none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials {
+    /// Keys, and tokens that we signed.
+    Ours,
+    /// As that, and tokens of LiveKit's.
+    OursOrLivekit,
+    /// As LiveKit's own server takes them, and the project's keys.
+    Livekit,
 }
 
 #[derive(Debug, Clone, Copy)]

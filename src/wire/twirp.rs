@@ -14,13 +14,51 @@ use super::json::ReadOptions;
 use super::metrics::Protocol;
 use super::respond;
 use super::status::{self, Rendered};
-use super::table::{Answer, Input, Method};
+use super::table::{Answer, Input, Method, MethodSpec};
 use crate::error::Error;
 
+pub(super) const PREFIX: &str = "/twirp/";
+
 #[derive(Clone, Copy, PartialEq)]
-enum Codec {
+pub(super) enum Codec {
     Json,
     Protobuf,
+}
+
+impl Codec {
+    /// By the Content-Type, without its parameters.
+    pub fn of(content_type: &str) -> Option<Self> {
+        match respond::media_type(content_type).to_ascii_lowercase().as_str() {
+            "application/json" => Some(Self::Json),
+            "application/protobuf" => Some(Self::Protobuf),
+            _ => None,
+        }
+    }
+
+    pub fn input(self, spec: &MethodSpec, body: Bytes) -> Input<'static> {
+        let unknown_enums = spec.snake_case;
+        let options = ReadOptions { required: false, unknown_enums, trailing: true };
+        match self {
+            Self::Protobuf => Input::Proto(body),
+            Self::Json => Input::Json(body, options),
+        }
+    }
+
+    /// The reference's text for a body that is no message, which tests of clients compare.
+    pub fn malformed(self) -> &'static str {
+        match self {
+            Self::Json => "the json request could not be decoded",
+            Self::Protobuf => "the protobuf request could not be decoded",
+        }
+    }
+
+    /// And for a body that could not be read to its end.
+    pub fn unread(self) -> &'static str {
+        match self {
+            Self::Json => self.malformed(),
+            Self::Protobuf => "failed to read request body",
+        }
+    }
 }
 
 /// Why a call has no answer. The body's own faults have texts that clients know.
@@ -28,11 +66,6 @@ enum Failure {
     Route(String),
     Decode(Error),
     Call(Error),
-}
-
-/// What follows `/twirp/`. Several leading slashes count as one: base URLs often end in one.
-pub(super) fn path(path: &str) -> Option<&str> {
-    path.trim_start_matches('/').strip_prefix("twirp/")
 }
 
 pub(super) async fn call(
@@ -77,11 +110,9 @@ fn route<'a>(
     }
     let method = exchange.state.table().find(name);
     let method = method.ok_or_else(|| format!("no handler for path {:?}", head.uri.path()))?;
-    match respond::media_type(content_type).to_ascii_lowercase().as_str() {
-        "application/json" => Ok((method, Codec::Json)),
-        "application/protobuf" => Ok((method, Codec::Protobuf)),
-        _ => Err(format!("unexpected Content-Type: {content_type:?}")),
-    }
+    let codec = Codec::of(content_type);
+    let codec = codec.ok_or_else(|| format!("unexpected Content-Type: {content_type:?}"))?;
+    Ok((method, codec))
 }
 
 async fn run(
@@ -93,23 +124,12 @@ async fn run(
     let ctx = exchange.context(Some(method.spec()), Some(deadline)).await.map_err(Failure::Call)?;
     let body = call::guard(Some(deadline), exchange.read_body()).await;
     let body = body.map_err(Failure::Call)?;
-    let input = match codec {
-        Codec::Protobuf => Input::Proto(body),
-        Codec::Json => Input::Json(
-            body,
-            ReadOptions {
-                required: false,
-                unknown_enums: method.spec().snake_case,
-                trailing: true,
-            },
-        ),
-    };
-    let reply = method.call(ctx, input).map_err(Failure::Decode)?;
+    let reply = method.call(ctx, codec.input(method.spec(), body)).map_err(Failure::Decode)?;
     call::guard(Some(deadline), reply).await.map_err(Failure::Call)
 }
 
 /// What LiveKit's Go clients send. What is no number is ignored; what is past has ended.
-fn timeout(exchange: &Exchange<'_>) -> Option<Duration> {
+pub(super) fn timeout(exchange: &Exchange<'_>) -> Option<Duration> {
     let asked = exchange.head.headers.get("x-twirp-timeout-ms")?.to_str().ok()?;
     let asked: i64 = asked.parse().ok()?;
     Some(Duration::from_millis(u64::try_from(asked).unwrap_or(0)))
@@ -136,12 +156,8 @@ fn bad_route(exchange: &Exchange<'_>, problem: &str) -> Rendered {
     status::twirp_error(404, "bad_route", problem, meta)
 }
 
-/// The reference's text, which tests of clients compare; what is wrong stands beside it.
+/// What is wrong stands beside the reference's text.
 fn malformed(error: &Error, codec: Codec) -> Rendered {
-    let text = match codec {
-        Codec::Json => "the json request could not be decoded",
-        Codec::Protobuf => "the protobuf request could not be decoded",
-    };
     let meta = Map::from_iter([("detail".to_owned(), Value::from(error.public()))]);
-    status::twirp_error(400, "malformed", text, meta)
+    status::twirp_error(400, "malformed", codec.malformed(), meta)
 }
