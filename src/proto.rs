@@ -6,6 +6,7 @@ pub mod download;
 pub mod feed;
 pub mod group;
 pub mod live;
+pub mod live_token;
 pub mod livechat;
 pub mod notification;
 pub mod reply;

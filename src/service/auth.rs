@@ -13,7 +13,8 @@ use crate::domain::permissions::{AccessPatterns, Level, Matrix, Resource};
 use crate::domain::room::Room;
 use crate::error::{Code, Error, chain};
 use crate::proto::handlers::roomd_v1_auth_service::AuthService;
-use crate::proto::room::{organization, strings};
+use crate::proto::live_token::live_token;
+use crate::proto::room::{organization, strings, timestamp};
 use crate::proto::roomd::v1;
 use crate::proto::value::to_object;
 use crate::store::Store;
@@ -187,6 +188,22 @@ impl AuthService for AuthHandlers {
             Asked { user_id: anonymous()?, group_ids: Vec::new(), info: None, level: Level::Write };
         let token = self.issue_for_room(ctx, &grant, &request.room_id, asked).await?;
         Ok(v1::AuthorizeRoomPublicResponse { token })
+    }
+
+    async fn create_live_kit_token(
+        &self,
+        ctx: &Ctx,
+        request: v1::CreateLiveKitTokenRequest,
+    ) -> Result<v1::CreateLiveKitTokenResponse, Error> {
+        let grant = ctx.require_admin()?;
+        let mut token = live_token(request, ctx.now_ms())?;
+        let live = self.authenticator.live();
+        token.api_key = live.newest_key(grant.project()).await?.id.clone();
+        Ok(v1::CreateLiveKitTokenResponse {
+            token: live.sign(&token, ctx.now_ms()).await?,
+            expires_at: Some(timestamp(token.expires_at_s.saturating_mul(1_000))),
+            api_key: token.api_key,
+        })
     }
 
     async fn get_json_web_key_set(
