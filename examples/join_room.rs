@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Requests go through a channel: the stream to the server is open as long as its sender lives.
     let (requests, mut waiting) = mpsc::channel(16);
     let send = |message| requests.send(v1::JoinRoomRequest { message: Some(message) });
-    send(Request::Enter(v1::EnterRoom { room_id, presence: None })).await?;
+    send(Request::Enter(v1::EnterRoom { room_id, ..Default::default() })).await?;
     let mut call = tonic::Request::new(stream::poll_fn(move |cx| waiting.poll_recv(cx)));
     call.metadata_mut().insert("authorization", format!("Bearer {key}").parse()?);
 

@@ -6,7 +6,9 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::livekit_tokens::sign;
 
 /// A start on a slow machine is well below this.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,7 +18,7 @@ fn roomd(folder: &Path, args: &[&str]) -> Command {
     command.args(args).current_dir(folder).stdin(Stdio::null());
     for (name, _) in std::env::vars() {
         let is_option = name.starts_with("ROOMD_") || name.starts_with("OTEL_");
-        if is_option || name == "DATABASE_URL" || name == "RUST_LOG" {
+        if is_option || ["DATABASE_URL", "RUST_LOG", "LIVEKIT_KEYS"].contains(&name.as_str()) {
             command.env_remove(name);
         }
     }
@@ -169,6 +171,34 @@ async fn keys_and_tokens_are_made_beside_a_running_server() {
     assert_eq!(run(folder.path(), &twice).status.code(), Some(2));
     let elsewhere = ["token", "--user", "ann", "--project", "nowhere"];
     assert_eq!(run(folder.path(), &elsewhere).status.code(), Some(2));
+    assert_eq!(server.stop().0.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_livekit_key_is_made_listed_and_revoked_beside_a_running_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let made = run(folder.path(), &["keys", "create", "--livekit"]);
+    let made: Vec<&str> = stdout(&made).split_whitespace().collect();
+    let ["API", "key:", id, "API", "secret:", secret] = made[..] else { panic!("{made:?}") };
+    // Long before its end, and without a claim of when it was made.
+    let claims = json!({"iss": id, "exp": 4_000_000_000_i64, "video": {"roomList": true}});
+    let token = sign(&claims, secret);
+    let status = async || {
+        let url = format!("{}/twirp/livekit.RoomService/ListRooms", server.url);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client.post(url).header("content-type", "application/json").body("{}");
+        request.bearer_auth(&token).send().await.unwrap().status().as_u16()
+    };
+    assert_ne!(status().await, 401);
+    let list = run(folder.path(), &["keys", "list"]);
+    let line = stdout(&list).lines().find(|line| line.starts_with(id)).unwrap();
+    assert!(line.contains("livekit") && line.ends_with("active"), "{line}");
+    assert!(!stdout(&list).contains(secret));
+    assert_eq!(run(folder.path(), &["keys", "revoke", id]).status.code(), Some(0));
+    let list = run(folder.path(), &["keys", "list"]);
+    let line = stdout(&list).lines().find(|line| line.starts_with(id)).unwrap();
+    assert!(line.contains("revoked"), "{line}");
     assert_eq!(server.stop().0.code(), Some(0));
 }
 

@@ -216,6 +216,13 @@ impl Call<'_> {
                 false => self.decode(body),
             });
         }
+        if prefix == "/twirp" && headers["content-type"] == "text/plain; charset=utf-8" {
+            // What stands in front of LiveKit's Twirp.
+            assert_eq!(status, 401, "{path}");
+            let message = String::from_utf8(body.to_vec()).unwrap();
+            let code = "unauthenticated".to_owned();
+            return Err(Refused { code, reason: String::new(), message });
+        }
         assert_eq!(headers["content-type"], "application/json", "{path}");
         let error: Value = serde_json::from_slice(&body).unwrap();
         let text = |found: &Value| found.as_str().unwrap_or_default().to_owned();
