@@ -11,6 +11,7 @@ pub mod objects;
 pub mod pages;
 pub mod proto;
 pub mod room;
+pub mod rtc;
 pub mod service;
 pub mod store;
 pub mod telemetry;

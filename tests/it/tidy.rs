@@ -30,7 +30,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 /// What each module of `src/` may not name: our modules, then crates.
-const FORBIDDEN: [(&str, &[&str], &[&str]); 9] = [
+const FORBIDDEN: [(&str, &[&str], &[&str]); 10] = [
     (
         "domain",
         &["app", "auth", "cli", "config", "jobs", "proto", "room", "service", "store", "wire"],
@@ -60,6 +60,11 @@ const FORBIDDEN: [(&str, &[&str], &[&str]); 9] = [
         "room",
         &["app", "auth", "cli", "jobs", "service", "wire"],
         &["axum", "hyper", "sqlx", "tonic"],
+    ),
+    (
+        "rtc",
+        &["app", "auth", "cli", "config", "jobs", "proto", "room", "service", "store", "wire"],
+        &["axum", "hyper", "prost", "sqlx", "tonic"],
     ),
     ("service", &["app", "cli", "jobs", "wire"], &["axum", "hyper", "sqlx", "tonic"]),
     ("jobs", &["app", "cli", "proto", "service", "wire"], &["axum", "hyper", "sqlx"]),
