@@ -4,6 +4,7 @@ mod services;
 
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::services::Parts;
@@ -11,12 +12,16 @@ use crate::auth::credentials::Authenticator;
 use crate::config::Limits;
 use crate::domain::ctx::Clock;
 use crate::error::Error;
-use crate::jobs::{health, sweep};
+use crate::jobs::{health, sweep, webhook};
 use crate::pages::{Networks, Pages};
+use crate::room::live::hooks::LiveHooks;
 use crate::room::registry::Rooms;
+use crate::rtc::Rtc;
 use crate::store::Store;
+use crate::webhooks::{Endpoint, WebhookLimits, Webhooks};
 use crate::wire::admin::{self, Probes};
 use crate::wire::front::{Front, FrontParts};
+use crate::wire::livekit::event_body;
 use crate::wire::metrics::Metrics;
 use crate::wire::websocket::WebSockets;
 
@@ -32,6 +37,18 @@ pub struct Deps {
     pub serves_tls: bool,
     /// Where pages that people link to may be fetched from.
     pub page_networks: Networks,
+    pub live: LiveDeps,
+}
+
+/// What rooms that are alive need.
+#[derive(Default)]
+pub struct LiveDeps {
+    /// Who is told of what happens in them.
+    pub endpoints: Vec<Endpoint>,
+    /// Whether back ends may unmute people.
+    pub may_unmute: bool,
+    /// Absent where clients of LiveKit are only told things by signalling.
+    pub rtc: Option<Rtc>,
 }
 
 /// A server that is ready to listen.
@@ -39,12 +56,19 @@ pub struct App {
     pub front: Front,
     /// To be closed when the listener has ended.
     pub rooms: Rooms,
+    /// Ends by itself soon after `stop`, and needs the store until then.
+    pub telling: JoinHandle<()>,
 }
 
 /// Makes the service that a listener serves. `stop` ends the work that it does in the background.
 pub async fn build(deps: Deps, stop: CancellationToken) -> Result<App, Error> {
-    let Deps { store, authenticator, clock, limits, shutdown, serves_tls, page_networks } = deps;
-    let rooms = Rooms::new(store.clone(), clock.clone(), limits.clone());
+    let Deps { store, authenticator, clock, limits, shutdown, serves_tls, page_networks, live } =
+        deps;
+    let LiveDeps { endpoints, may_unmute, rtc } = live;
+    let webhooks =
+        Webhooks::new(store.clone(), clock.clone(), endpoints, WebhookLimits::PRODUCTION)?;
+    let hooks = LiveHooks { webhooks: webhooks.clone(), write: event_body };
+    let rooms = Rooms::telling(store.clone(), clock.clone(), limits.clone(), Some(hooks));
     rooms.resume_live().await?;
     let pages = Pages::new(page_networks);
     let parts = Parts {
@@ -53,10 +77,13 @@ pub async fn build(deps: Deps, stop: CancellationToken) -> Result<App, Error> {
         limits: &limits,
         rooms: &rooms,
         pages: &pages,
+        may_unmute,
     };
     let (table, grpc) = services::add_all(parts).await?;
 
     let metrics = Metrics::default();
+    metrics.add(|registry| webhooks.metrics().register(registry));
+    let telling = tokio::spawn(webhook::run(webhooks, stop.clone()));
     let admin = admin::router(probes(&store, &metrics));
     let (reporter, health) = tonic_health::server::health_reporter();
     let mut names: Vec<&'static str> = table.services().collect();
@@ -70,6 +97,7 @@ pub async fn build(deps: Deps, stop: CancellationToken) -> Result<App, Error> {
         limits.clone(),
         clock.clone(),
         &metrics,
+        rtc,
     );
     let front = FrontParts {
         table,
@@ -83,7 +111,7 @@ pub async fn build(deps: Deps, stop: CancellationToken) -> Result<App, Error> {
         shutdown,
         serves_tls,
     };
-    Ok(App { front: Front::new(front), rooms })
+    Ok(App { front: Front::new(front), rooms, telling })
 }
 
 /// What an operator asks the server about itself.

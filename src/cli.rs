@@ -8,6 +8,7 @@ mod child;
 mod dev;
 mod flags;
 mod keys;
+mod live;
 mod migrate;
 mod parts;
 mod serve;

@@ -5,13 +5,17 @@
 
 mod limits;
 mod load;
+mod nearest;
 pub mod options;
+mod rtc;
 mod value;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 pub use self::limits::Limits;
 pub use self::load::{ConfigError, Environment, Loaded, Origin, Source, load};
+pub use self::rtc::RtcListen;
 pub use self::value::{DatabaseUrl, ListenAddress, LogFormat, SigningAlgorithm};
 
 use crate::domain::live::{LiveKeyPair, SECRET_BYTES_ADVISED};
@@ -48,6 +52,10 @@ pub struct Config {
     pub log_filter: String,
     pub otlp_endpoint: Option<String>,
     pub page_networks: Networks,
+    /// Whether a back end may unmute people.
+    pub livekit_remote_unmute: bool,
+    pub rtc_listen: RtcListen,
+    pub rtc_addresses: Vec<IpAddr>,
     pub webhook_urls: WebhookUrls,
     /// Its secret signs what is sent to `webhook_urls`.
     pub livekit_webhook_api_key: Option<String>,
@@ -81,6 +89,9 @@ impl Default for Config {
             log_filter: "info".to_owned(),
             otlp_endpoint: None,
             page_networks: Networks::default(),
+            livekit_remote_unmute: false,
+            rtc_listen: RtcListen::Auto,
+            rtc_addresses: Vec::new(),
             webhook_urls: WebhookUrls::default(),
             livekit_webhook_api_key: None,
             limits: Limits::PRODUCTION,

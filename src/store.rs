@@ -99,7 +99,7 @@ pub use group::GroupChange;
 pub use inbox::{InboxEntry, UnreadCount};
 pub use inbox_changes::Changes;
 pub use inbox_trigger::{CustomNotice, NoticePlace, TextMention};
-pub use live_room::{LiveWrite, StoredLiveRoom};
+pub use live_room::{LiveWrite, StoredLiveRoom, Told};
 pub use livekit_key::LiveKey;
 pub use options::{DatabaseOptions, GROUP_COMMIT_MAX, ROOM_CACHE_BYTES_MAX, Target};
 pub use project::Project;

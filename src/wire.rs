@@ -16,7 +16,7 @@ mod grpc_stream;
 mod grpc_unary;
 pub mod json;
 pub mod listener;
-mod livekit;
+pub mod livekit;
 pub mod metrics;
 mod origin;
 pub mod pages;

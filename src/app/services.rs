@@ -45,6 +45,7 @@ pub struct Parts<'a> {
     pub limits: &'a Limits,
     pub rooms: &'a Rooms,
     pub pages: &'a Pages,
+    pub may_unmute: bool,
 }
 
 pub async fn add_all(parts: Parts<'_>) -> Result<(Table, Services), Error> {
@@ -62,7 +63,7 @@ async fn add_project(
     table: &mut Table,
     grpc: &mut Services,
 ) -> Result<(), Error> {
-    let Parts { store, authenticator, rooms, pages, .. } = parts;
+    let Parts { store, authenticator, rooms, pages, may_unmute, .. } = parts;
     let cursors = CursorKey::new(store.deployment_secret(CURSOR_SECRET).await?);
     let handlers = RoomHandlers::new(store.clone(), cursors.clone(), rooms.clone());
     wire::add_roomd_v1_room_service(table, grpc, Arc::new(handlers));
@@ -72,7 +73,7 @@ async fn add_project(
     wire::add_roomd_v1_group_service(table, grpc, Arc::new(handlers));
     let handlers = UrlHandlers::new(pages.clone());
     wire::add_roomd_v1_url_service(table, grpc, Arc::new(handlers));
-    let handlers = LiveRoomHandlers::new(rooms.clone(), false);
+    let handlers = LiveRoomHandlers::new(rooms.clone(), may_unmute);
     wire::add_livekit_room_service(table, grpc, Arc::new(handlers));
     Ok(())
 }

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::live::open_live;
 use super::parts::{open_authenticator, open_objects, open_signing_keys, open_store};
 use super::{Signal, Signals};
 use crate::app::{self, App, Deps};
@@ -32,6 +33,7 @@ pub struct Server {
     certificate: Option<Arc<Certificate>>,
     store: Store,
     rooms: Rooms,
+    telling: JoinHandle<()>,
     /// Ends the listener first.
     shutdown: CancellationToken,
     /// Ends the work in the background, which requests in flight may still count on.
@@ -53,8 +55,9 @@ impl Server {
         let clock = Clock::system();
         let (stop, shutdown) = (CancellationToken::new(), CancellationToken::new());
         let ends = Ends { stop: stop.clone(), shutdown: shutdown.clone() };
-        let built = build(config, &store, clock.clone(), ends, tls.is_some()).await?;
-        let App { front: service, rooms } = built;
+        let place = (address, tls.is_some());
+        let built = build(config, &store, clock.clone(), ends, place).await?;
+        let App { front: service, rooms, telling } = built;
         // Last, since keys that are made by a start that then fails are shown to nobody.
         let new_keys = create_project(config, &store, clock.now_ms()).await?;
 
@@ -65,7 +68,18 @@ impl Server {
         let listening = tokio::spawn(async move {
             listener::serve(listener, tls, service, &limits, token, drain).await
         });
-        Ok(Self { address, url, new_keys, certificate, store, rooms, shutdown, stop, listening })
+        Ok(Self {
+            address,
+            url,
+            new_keys,
+            certificate,
+            store,
+            rooms,
+            telling,
+            shutdown,
+            stop,
+            listening,
+        })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -115,6 +129,9 @@ impl Server {
         }
         self.stop.cancel();
         self.rooms.close().await;
+        if let Err(error) = self.telling.await {
+            tracing::error!(%error, "webhooks ended early");
+        }
         // Writes that were begun are finished, so that the next start has nothing to recover.
         self.store.close().await;
         tracing::info!("stopped");
@@ -149,7 +166,7 @@ async fn build(
     store: &Store,
     clock: Clock,
     ends: Ends,
-    serves_tls: bool,
+    (address, serves_tls): (SocketAddr, bool),
 ) -> Result<App, Error> {
     let keys = open_signing_keys(config, store, clock.now_ms()).await?;
     let authenticator = open_authenticator(config, store, keys.clone())?;
@@ -157,7 +174,9 @@ async fn build(
     let Ends { stop, shutdown } = ends;
     let (store, clock_of_keys) = (store.clone(), clock.clone());
     let page_networks = config.page_networks.clone();
-    let deps = Deps { store, authenticator, clock, limits, shutdown, serves_tls, page_networks };
+    let live = open_live(config, &authenticator, address, clock.now_ms()).await?;
+    let deps =
+        Deps { store, authenticator, clock, limits, shutdown, serves_tls, page_networks, live };
     let app = app::build(deps, stop.clone()).await?;
     tokio::spawn(keys.maintain_until(clock_of_keys, stop));
     Ok(app)

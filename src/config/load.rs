@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::Config;
-use super::options::{OPTIONS, OptionSpec, nearest};
+use super::nearest::nearest;
+use super::options::{OPTIONS, OptionSpec};
 
 /// The file that is read when none is named.
 const FILE_DEFAULT: &str = "roomd.toml";

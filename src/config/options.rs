@@ -2,7 +2,7 @@
 //! table in docs/operate.md are all made from it, so that none of them can lack an option.
 
 use super::value::{self, whole};
-use super::{Config, Limits};
+use super::{Config, Limits, rtc};
 use crate::domain::live::LiveKeyPair;
 
 /// Which subcommands take an option as a flag.
@@ -286,6 +286,38 @@ pub static OPTIONS: &[OptionSpec] = &[
         show: |config| config.page_networks.to_string(),
     },
     OptionSpec {
+        name: "livekit_remote_unmute",
+        unit: "true or false",
+        group: SERVER,
+        reach: Reach::Server,
+        help: "Whether LiveKit's MutePublishedTrack may unmute people",
+        borrowed_env: &[],
+        set: |config, raw| value::truth(raw).map(|is_on| config.livekit_remote_unmute = is_on),
+        show: |config| config.livekit_remote_unmute.to_string(),
+    },
+    OptionSpec {
+        name: "rtc_listen",
+        unit: "address:port, auto or off",
+        group: SERVER,
+        reach: Reach::Server,
+        help: "UDP address of WebRTC, by which LiveKit's clients send and get data. auto is that \
+               of listen",
+        borrowed_env: &[],
+        set: |config, raw| raw.parse().map(|listen| config.rtc_listen = listen),
+        show: |config| config.rtc_listen.to_string(),
+    },
+    OptionSpec {
+        name: "rtc_addresses",
+        unit: "IP addresses, at most 16",
+        group: SERVER,
+        reach: Reach::Server,
+        help: "Where clients are told to find rtc_listen, with commas between; this machine's own \
+               address when unset",
+        borrowed_env: &[],
+        set: |config, raw| rtc::parse_addresses(raw).map(|found| config.rtc_addresses = found),
+        show: |config| rtc::shown_addresses(&config.rtc_addresses),
+    },
+    OptionSpec {
         name: "webhook_urls",
         unit: "http or https addresses, 8 at most",
         group: WEBHOOKS,
@@ -442,30 +474,5 @@ pub static OPTIONS: &[OptionSpec] = &[
          saved up"
     ),
 ];
-
-/// The option that a mistyped name most likely means.
-pub fn nearest(name: &str) -> Option<&'static OptionSpec> {
-    let name = name.to_ascii_lowercase().replace('-', "_");
-    let by_distance = OPTIONS.iter().map(|option| (distance(option.name, &name), option));
-    let (distance, option) = by_distance.min_by_key(|(distance, _)| *distance)?;
-    let is_close = distance <= option.name.len().max(name.len()) / 2;
-    is_close.then_some(option)
-}
-
-/// Single-letter edits from one text to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, from_char) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to_char) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(from_char != *to_char);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
-}
 
 const _: () = assert!(Limits::PRODUCTION.request_header_bytes_max >= 8_192);

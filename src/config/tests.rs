@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use super::options::{OPTIONS, nearest};
+use super::nearest::nearest;
+use super::options::OPTIONS;
 use super::*;
 
 fn load_from(

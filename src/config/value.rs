@@ -231,6 +231,15 @@ pub fn log_filter(raw: &str) -> Result<String, String> {
         .map_err(|error| format!("is not a filter such as info or roomd=debug,sqlx=warn: {error}"))
 }
 
+/// A switch.
+pub fn truth(raw: &str) -> Result<bool, String> {
+    match raw {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("must be `true` or `false`".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -329,6 +329,7 @@ impl Actor {
         for task in effects.feeds {
             self.ask_feeds(task);
         }
+        self.tell_news(&effects.news);
         for Forward { room, identity, info } in effects.forwards {
             let address =
                 RoomAddress { project: self.address.project.clone(), room: RoomId::trusted(room) };

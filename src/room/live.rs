@@ -5,6 +5,7 @@ mod change;
 mod data;
 pub mod directory;
 mod forward;
+pub mod hooks;
 pub mod message;
 mod rpc;
 #[cfg(test)]

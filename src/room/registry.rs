@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::actor::{self, Command, MAILBOX_LEN_MAX};
 use super::close::CloseReason;
 use super::live::directory::Directory;
+use super::live::hooks::LiveHooks;
 use super::session::{Join, RoomAddress, Session};
 use crate::config::Limits;
 use crate::domain::ctx::{Actor as Identity, Clock, ProjectGrant, UserRights};
@@ -35,15 +36,22 @@ pub(super) struct Inner {
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
     pub live: Directory,
+    /// Absent where nobody is told of what happens.
+    pub hooks: Option<LiveHooks>,
     running: Mutex<HashMap<RoomAddress, mpsc::Sender<Command>>>,
 }
 
 impl Rooms {
     pub fn new(store: Store, clock: Clock, limits: Limits) -> Self {
+        Self::telling(store, clock, limits, None)
+    }
+
+    /// With somebody who is told of what happens.
+    pub fn telling(store: Store, clock: Clock, limits: Limits, hooks: Option<LiveHooks>) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (store, running) = (store.for_rooms(), Mutex::default());
         let live = Directory::default();
-        Self { inner: Arc::new(Inner { store, clock, limits, stop, tasks, live, running }) }
+        Self { inner: Arc::new(Inner { store, clock, limits, stop, tasks, live, hooks, running }) }
     }
 
     /// Disconnects everybody, stores what is left, and returns when all of it is stored.

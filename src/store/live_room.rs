@@ -1,11 +1,14 @@
 //! Rooms that are alive, and who may not come back into them.
 
+use std::sync::Arc;
+
 use sqlx::FromRow;
 
 use super::Store;
 use super::db::{Tx, on_db, on_tx};
 use super::fault::{Fault, on};
 use super::room_cache::Touched;
+use super::webhook::{self, DroppedWebhooks, WebhookBatch};
 use crate::domain::ids::{ProjectId, RoomId};
 use crate::domain::live::LiveRoom;
 use crate::error::Error;
@@ -45,7 +48,7 @@ pub struct StoredLiveRoom {
 }
 
 /// A step in the life of a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum LiveWrite {
     /// All of it, as it is now.
     Set {
@@ -59,7 +62,12 @@ pub enum LiveWrite {
     End {
         sid: String,
     },
+    /// What back ends are told with it.
+    Tell(Arc<WebhookBatch>),
 }
+
+/// What had to be dropped for what was told.
+pub type Told = Vec<(Arc<WebhookBatch>, Vec<DroppedWebhooks>)>;
 
 #[derive(FromRow)]
 struct LiveRoomRow {
@@ -100,14 +108,21 @@ impl Store {
         project: &ProjectId,
         room: &RoomId,
         writes: Vec<LiveWrite>,
-    ) -> Result<(), Error> {
+    ) -> Result<Told, Error> {
         let args = (project.clone(), room.clone(), writes);
         self.transact("write_live_room", Touched::nothing(), args, |tx, (project, room, writes)| {
             Box::pin(async move {
+                let mut told = Vec::new();
                 for write in writes {
-                    apply(tx, (project, room), write).await?;
+                    match write {
+                        LiveWrite::Tell(batch) => {
+                            let dropped = webhook::enqueue(tx, batch).await?;
+                            told.push((Arc::clone(batch), dropped));
+                        }
+                        write => apply(tx, (project, room), write).await?,
+                    }
                 }
-                Ok(())
+                Ok(told)
             })
         })
         .await
@@ -214,6 +229,7 @@ async fn apply(
             .execute(c)
             .await
             .map(drop)),
+        LiveWrite::Tell(_) => Ok(()),
     }
     .map_err(on("live_room"))
 }

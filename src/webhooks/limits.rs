@@ -30,7 +30,8 @@ pub struct WebhookLimits {
 impl WebhookLimits {
     pub const PRODUCTION: Self = Self {
         events_per_queue_max: 10_000,
-        body_bytes_max: 256 << 10,
+        // A room and a participant with all the metadata that they may have.
+        body_bytes_max: 8 << 20,
         event_age_ms_max: WEBHOOK_AGE_MS_MAX,
         backoff_first_ms: 500,
         backoff_ms_max: 10 * 60 * 1_000,

@@ -27,7 +27,7 @@ use super::grpc::Grpc;
 use super::metrics::{Metrics, Protocol};
 use super::routes::{Match, Routes};
 use super::table::{Method, MethodSpec, Table};
-use super::websocket::{self, WebSockets};
+use super::websocket::{self, WebSockets, signal};
 use super::{
     call, connect, connect_stream, credential, grpc_front, livekit, origin, request_id, rest,
     slashes, trace, twirp,
@@ -190,6 +190,10 @@ impl State {
     /// boxed, so that the small ones are not moved about in a space that is made for all.
     async fn route(&self, exchange: &Exchange<'_>, refusal: Option<Error>) -> Response<Body> {
         let head = exchange.head;
+        if let Some(served) = signal::served_at(head.uri.path()) {
+            let is_overloaded = refusal.is_some();
+            return Box::pin(self.parts.websockets.signal(exchange, served, is_overloaded)).await;
+        }
         if websocket::is_asked_for(head) {
             return self.parts.websockets.upgrade(exchange, refusal.is_some());
         }

@@ -6,6 +6,7 @@
 
 mod credential;
 mod error;
+mod event;
 mod quote;
 mod twirp;
 
@@ -18,6 +19,7 @@ use http::{HeaderValue, Method as Verb, Response, StatusCode};
 use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
 pub(super) use self::credential::{caller, is_refused};
+pub use self::event::event_body;
 pub(super) use self::twirp::call;
 use super::body::Body;
 use super::respond;

@@ -9,6 +9,7 @@ mod connection;
 mod frame;
 mod handshake;
 mod reader;
+pub(super) mod signal;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -38,6 +39,7 @@ use crate::error::{Code, Error};
 use crate::room::close::CloseReason;
 use crate::room::registry::Rooms;
 use crate::room::session::{Session, StorageDialect};
+use crate::rtc::Rtc;
 
 /// Connections above the limit that are being told so. More of them are not even upgraded.
 const REFUSALS_MAX: usize = 1_000;
@@ -52,6 +54,7 @@ struct Inner {
     limits: Limits,
     clock: Clock,
     metrics: WebSocketMetrics,
+    rtc: Option<Rtc>,
     slots: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
 }
@@ -77,11 +80,13 @@ impl WebSockets {
         limits: Limits,
         clock: Clock,
         metrics: &Metrics,
+        rtc: Option<Rtc>,
     ) -> Self {
         Self(Arc::new(Inner {
             rooms,
             admission: Admission::new(authenticator),
             clock,
+            rtc,
             metrics: metrics.websocket.clone(),
             slots: Arc::new(Semaphore::new(limits.websocket_connections_max)),
             refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use prost_reflect::DescriptorPool;
-use roomd::app::{self, App, Deps};
+use roomd::app::{self, App, Deps, LiveDeps};
 use roomd::auth::Authenticator;
 use roomd::auth::api_key::{self, RawKey};
 use roomd::auth::credentials::AuthOptions;
@@ -65,8 +65,9 @@ impl Server {
             shutdown: stop.clone(),
             serves_tls: false,
             page_networks: Networks::default(),
+            live: LiveDeps::default(),
         };
-        let App { front, rooms } = app::build(deps, stop.clone()).await.unwrap();
+        let App { front, rooms, telling } = app::build(deps, stop.clone()).await.unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let drain = Drain { grace: Duration::from_secs(5) };
@@ -74,6 +75,7 @@ impl Server {
         let listening = tokio::spawn(async move {
             let drained = listener::serve(socket, None, front, &limits, shutdown, drain).await;
             rooms.close().await;
+            telling.await.unwrap();
             drained
         });
         let http = reqwest::Client::builder().no_proxy().build().unwrap();

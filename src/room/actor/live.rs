@@ -20,11 +20,11 @@ use crate::domain::permissions::{Level, Matrix, Resource};
 use crate::error::{Error, chain};
 use crate::room::close::CloseReason;
 use crate::room::effects::{Effects, To};
-use crate::room::live::message::{LiveEvent, LiveMessage, LiveSummary, MoveDone};
+use crate::room::live::message::{LiveEvent, LiveMessage, LiveNews, LiveSummary, MoveDone};
 use crate::room::live::{Link, LiveJoin, live_room_not_found, participant_not_found};
 use crate::room::message::{ActorId, ServerMessage};
 use crate::room::session::Join;
-use crate::store::LiveWrite;
+use crate::store::{LiveWrite, Told};
 
 /// Steps of one room's life that wait for the database.
 const WRITES_LEN_MAX: usize = 10_000;
@@ -54,7 +54,7 @@ pub(in crate::room) enum LiveWork {
     Due,
 }
 
-type Written = (Vec<LiveWrite>, Result<(), Error>);
+type Written = (Vec<LiveWrite>, Result<Told, Error>);
 
 #[derive(Default)]
 pub(super) struct LiveWrites {
@@ -160,18 +160,41 @@ impl Actor {
 
     /// The first who comes brings the room to life.
     fn begin_live(&mut self, room: LiveRoom) {
-        let ends_at_ms = Some(room.empty_until_ms());
-        self.live.push(LiveWrite::Set { room: room.clone(), ends_at_ms });
-        self.has_begun(room, ends_at_ms);
+        for write in self.beginning_of(&room) {
+            self.live.push(write);
+        }
+        self.has_begun(room);
     }
 
-    fn has_begun(&mut self, room: LiveRoom, ends_at_ms: Option<i64>) {
-        tracing::info!(room = %self.address.room, sid = %room.sid, "a room came to life");
-        self.live.told_ends_at_ms = ends_at_ms;
-        self.state.live.begin(Arc::new(room));
+    fn beginning_of(&self, room: &LiveRoom) -> Vec<LiveWrite> {
+        let ends_at_ms = Some(room.empty_until_ms());
+        let summary = LiveSummary::empty(Arc::new(room.clone()));
+        let set = LiveWrite::Set { room: room.clone(), ends_at_ms };
         let mut effects = Effects::default();
-        effects.tell_live(LiveEvent::RoomStarted, self.state.live.summary(), None, None);
-        self.carry_out(effects);
+        effects.tell_live(LiveEvent::RoomStarted, Some(summary), None, None);
+        let told = effects.news.iter().filter_map(|news| self.telling_of(news));
+        std::iter::once(set).chain(told).collect()
+    }
+
+    fn telling_of(&self, news: &LiveNews) -> Option<LiveWrite> {
+        let now_ms = self.rooms.clock.now_ms();
+        let hooks = self.rooms.hooks.as_ref()?;
+        hooks.batch(&self.address, news, now_ms).map(LiveWrite::Tell)
+    }
+
+    /// What back ends are told is written with the rest, in order.
+    pub(super) fn tell_news(&mut self, news: &[LiveNews]) {
+        for news in news {
+            if let Some(write) = self.telling_of(news) {
+                self.live.push(write);
+            }
+        }
+    }
+
+    fn has_begun(&mut self, room: LiveRoom) {
+        tracing::info!(room = %self.address.room, sid = %room.sid, "a room came to life");
+        self.live.told_ends_at_ms = Some(room.empty_until_ms());
+        self.state.live.begin(Arc::new(room));
     }
 
     /// After every step: lists are answered from the directory.
@@ -216,7 +239,16 @@ impl Actor {
     /// What could not be written is tried again: people can go on without it.
     pub(super) fn finish_live_writes(&mut self, (writes, written): Written) {
         self.live.in_flight = None;
-        if let Err(error) = written {
+        let failed = match written {
+            Ok(told) => {
+                if let Some(hooks) = &self.rooms.hooks {
+                    hooks.committed(&told);
+                }
+                None
+            }
+            Err(error) => Some(error),
+        };
+        if let Some(error) = failed {
             tracing::warn!(error = %chain(&error), "failed to note the life of a room");
             self.live.retry_at_ms = Some(self.rooms.clock.now_ms() + RETRY_AFTER_MS);
             for write in writes.into_iter().rev() {
@@ -240,11 +272,15 @@ impl Actor {
         Ok(())
     }
 
-    async fn write_live(&mut self, write: LiveWrite) -> Result<(), Error> {
+    async fn write_live(&mut self, writes: Vec<LiveWrite>) -> Result<(), Error> {
         self.flush_live().await?;
         let address = &self.address;
         let (project, room) = (&address.project, &address.room);
-        self.rooms.store.write_live_room(project, room, vec![write]).await
+        let told = self.rooms.store.write_live_room(project, room, writes).await?;
+        if let Some(hooks) = &self.rooms.hooks {
+            hooks.committed(&told);
+        }
+        Ok(())
     }
 
     /// The room is unloaded, with people in it or without; it stays alive for those who come back.
@@ -298,9 +334,8 @@ impl Actor {
             return Ok(summary);
         }
         let room = self.new_live_room(settings)?;
-        let ends_at_ms = Some(room.empty_until_ms());
-        self.write_live(LiveWrite::Set { room: room.clone(), ends_at_ms }).await?;
-        self.has_begun(room, ends_at_ms);
+        self.write_live(self.beginning_of(&room)).await?;
+        self.has_begun(room);
         self.state.live.summary().ok_or_else(live_room_not_found)
     }
 
@@ -308,7 +343,7 @@ impl Actor {
         let room = self.state.live.room().ok_or_else(live_room_not_found)?;
         let room = LiveRoom { metadata, ..LiveRoom::clone(room) };
         let ends_at_ms = self.live.told_ends_at_ms;
-        self.write_live(LiveWrite::Set { room: room.clone(), ends_at_ms }).await?;
+        self.write_live(vec![LiveWrite::Set { room: room.clone(), ends_at_ms }]).await?;
         self.state.live.begin(Arc::new(room));
         let summary = self.state.live.summary().ok_or_else(live_room_not_found)?;
         let mut effects = Effects::default();
@@ -384,7 +419,6 @@ impl Actor {
 
     async fn end_live(&mut self, reason: CloseReason) -> Result<(), Error> {
         let room = self.state.live.room().cloned().ok_or_else(live_room_not_found)?;
-        self.write_live(LiveWrite::End { sid: room.sid.to_string() }).await?;
         tracing::info!(room = %room.room_id, sid = %room.sid, ?reason, "a room's life ended");
         let left = match reason {
             CloseReason::LiveRoomDeleted => LeaveReason::RoomDeleted,
@@ -398,11 +432,11 @@ impl Actor {
         effects.tell_live(LiveEvent::RoomFinished, self.state.live.summary(), None, None);
         self.carry_out(effects);
         self.state.live.end();
-        // Nothing of it is to be written any more.
-        self.live.waiting.clear();
+        self.live.push(LiveWrite::End { sid: room.sid.to_string() });
         self.live.told_ends_at_ms = None;
         self.rooms.live.remove(&self.address);
-        Ok(())
+        // Should this fail, it is tried again until it is stored.
+        self.flush_live().await
     }
 }
 

@@ -52,7 +52,7 @@ impl Rooms {
                     let sid = stored.room.sid.to_string();
                     let end = LiveWrite::EndsAt { sid, ends_at_ms: Some(ends_at_ms) };
                     let (project, room) = (&address.project, &address.room);
-                    inner.store.write_live_room(project, room, vec![end]).await?;
+                    drop(inner.store.write_live_room(project, room, vec![end]).await?);
                 }
                 let summary = LiveSummary::empty(Arc::new(stored.room));
                 inner.live.set(&address, summary, Some(ends_at_ms))?;

@@ -47,6 +47,10 @@ impl Admission {
         Self { authenticator, expired, hasher, held }
     }
 
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
     /// What the room is asked for and when the session has to end, or what the client is told
     /// instead.
     pub async fn admit(

@@ -51,7 +51,10 @@ pub fn served_at(path: &str) -> Option<Served> {
     match path {
         PATH => Some(Served::Signal),
         VALIDATE => Some(Served::Validate),
-        _ if path.strip_prefix(NEWER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) => {
+        _ if path
+            .strip_prefix(NEWER)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) =>
+        {
             Some(Served::NotFound)
         }
         _ => None,
@@ -84,20 +87,18 @@ impl WebSockets {
             Served::Signal if wants_upgrade => {
                 return self.upgrade_signal(exchange, is_overloaded).await;
             }
-            Served::Signal | Served::Validate => match self.0.admit(exchange, is_overloaded).await {
-                Ok(_) => (livekit::plain(StatusCode::OK, "success"), tonic::Code::Ok),
-                Err(refusal) => refusal.into_response(),
-            },
+            Served::Signal | Served::Validate => {
+                match self.0.admit(exchange, is_overloaded).await {
+                    Ok(_) => (livekit::plain(StatusCode::OK, "success"), tonic::Code::Ok),
+                    Err(refusal) => refusal.into_response(),
+                }
+            }
         };
         exchange.finish(Protocol::WebSocket, None, code);
         response
     }
 
-    async fn upgrade_signal(
-        &self,
-        exchange: &Exchange<'_>,
-        is_overloaded: bool,
-    ) -> Response<Body> {
+    async fn upgrade_signal(&self, exchange: &Exchange<'_>, is_overloaded: bool) -> Response<Body> {
         let head = exchange.head;
         let accept = match handshake::accept(head) {
             Ok(accept) => accept,

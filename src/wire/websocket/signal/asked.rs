@@ -68,7 +68,8 @@ mod tests {
         assert_eq!(asked.capabilities, [1, 2]);
         assert_eq!(asked.attributes, BTreeMap::from([("a".to_owned(), "1".to_owned())]));
         assert!(asked.resumes);
-        for nonsense in ["attributes=%FF", "attributes=e30", "attributes=WzFd", "reconnect=0", "="] {
+        for nonsense in ["attributes=%FF", "attributes=e30", "attributes=WzFd", "reconnect=0", "="]
+        {
             assert_eq!(Asked::parse(nonsense), Asked::default(), "{nonsense}");
         }
     }

@@ -132,7 +132,7 @@ impl Peers {
             && let Some(bytes) = self.waiting.front().cloned()
         {
             match self.subscriber.0.send(RELIABLE, bytes.clone()) {
-                Ok(()) | Err(SendError::TooLarge { .. }) => {}
+                Ok(()) | Err(SendError::TooLarge { .. } | SendError::Empty) => {}
                 // It goes with the next one, or the client is given up for what waits.
                 Err(SendError::Full { .. } | SendError::NoChannel) => return,
             }

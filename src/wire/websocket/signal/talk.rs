@@ -397,9 +397,9 @@ fn not_negotiated(error: Error) -> Goodbye {
 
 fn ending_of(error: ReadError) -> Ending {
     match error {
-        ReadError::Violation(Violation::TooLarge) => {
-            Ending::Closed(crate::wire::websocket::close::Close::new(1009, "a message is too large"))
-        }
+        ReadError::Violation(Violation::TooLarge) => Ending::Closed(
+            crate::wire::websocket::close::Close::new(1009, "a message is too large"),
+        ),
         error => error.into(),
     }
 }
