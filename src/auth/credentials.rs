@@ -121,9 +121,9 @@ impl Authenticator {
         let caller = match self.authenticate_cached(bearer, now_ms) {
             Some(answer) => answer?,
             None if api_key::kind_of(bearer).is_some() => {
-                self.find_key(bearer, now_ms).await?.into_caller()
+                Box::pin(self.find_key(bearer, now_ms)).await?.into_caller()
             }
-            None => self.0.tokens.verify(bearer, now_ms).await?,
+            None => Box::pin(self.0.tokens.verify(bearer, now_ms)).await?,
         };
         Ok(Some(caller))
     }

@@ -57,6 +57,11 @@ macro_rules! content_id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// For what outlives the id, without a copy.
+            pub fn to_arc(&self) -> Arc<str> {
+                Arc::clone(&self.0)
+            }
         }
 
         impl AsRef<str> for $name {
@@ -86,7 +91,7 @@ content_id!(
     "a thread"
 );
 content_id!(
-    /// A comment, unique in its room.
+    /// A comment, unique in its thread.
     CommentId,
     "cm_",
     "a comment"

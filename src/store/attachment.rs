@@ -11,7 +11,7 @@ use super::room_data::DataKey;
 use super::stored_file::{FileDraft, FileKind, FileRow, StoredFile};
 use super::upload::{Completed, Parts, UploadId};
 use crate::domain::comment::{AttachmentRight, Visibility};
-use crate::domain::content_id::{AttachmentId, CommentId};
+use crate::domain::content_id::{AttachmentId, CommentId, ThreadId};
 use crate::domain::ids::UserId;
 use crate::error::Error;
 
@@ -22,7 +22,7 @@ macro_rules! select {
     ($lock:literal) => {
         concat!(
             "SELECT id, content, name, size, mime_type, parts, created_at_ms, user_id, \
-             comment_id, visibility FROM attachment \
+             thread_id, comment_id, visibility FROM attachment \
              WHERE project_id = $1 AND key = $2 AND id = $3",
             $lock
         )
@@ -39,8 +39,8 @@ const INSERT: &str = "INSERT INTO attachment (project_id, key, id, content, name
 pub struct Attached {
     /// Who uploaded it.
     pub user_id: UserId,
-    /// Which comment took it, in a thread of which visibility.
-    pub(super) taken: Option<(CommentId, Visibility)>,
+    /// Which comment of which thread took it, and the thread's visibility.
+    pub(super) taken: Option<(ThreadId, CommentId, Visibility)>,
 }
 
 impl Attached {
@@ -49,7 +49,7 @@ impl Attached {
     }
 
     fn visibility(&self) -> Option<Visibility> {
-        self.taken.as_ref().map(|(_, visibility)| *visibility)
+        self.taken.as_ref().map(|(_, _, visibility)| *visibility)
     }
 }
 
@@ -60,17 +60,18 @@ struct AttachmentRow {
     #[sqlx(flatten)]
     file: FileRow,
     user_id: String,
+    thread_id: Option<String>,
     comment_id: Option<String>,
     visibility: Option<String>,
 }
 
 impl AttachmentRow {
     fn into_file(self, room: &DataKey) -> Result<StoredAttachment, Error> {
-        let taken = match (self.comment_id, self.visibility) {
-            (Some(comment), Some(visibility)) => {
+        let taken = match (self.thread_id, self.comment_id, self.visibility) {
+            (Some(thread), Some(comment), Some(visibility)) => {
                 let visibility = Visibility::parse(&visibility)
                     .map_err(|error| corrupt(TABLE, "visibility", error))?;
-                Some((CommentId::trusted(comment), visibility))
+                Some((ThreadId::trusted(thread), CommentId::trusted(comment), visibility))
             }
             _ => None,
         };

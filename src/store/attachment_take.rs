@@ -51,7 +51,7 @@ pub(super) async fn attach(
         let problem = format!("must be at most {ATTACHMENTS_MAX} ids, got {}", ids.len());
         return Err(Error::invalid("attachmentIds", problem).into());
     }
-    let (_, comment, _) = place;
+    let (thread, comment, _) = place;
     // In one order for all, so that two comments never wait for each other.
     let mut order: Vec<(usize, &AttachmentId)> = ids.iter().enumerate().collect();
     order.sort_by_key(|(_, id)| *id);
@@ -63,7 +63,7 @@ pub(super) async fn attach(
         let text = tx.locking(SELECT, SELECT_FOR_UPDATE);
         let file = find_in(tx, text, key, id).await?.ok_or_else(|| not_a_draft(id))?;
         match &file.kind.taken {
-            Some((taker, _)) if taker == comment => {}
+            Some((of, taker, _)) if of == thread && taker == comment => {}
             Some(_) => return Err(not_a_draft(id).into()),
             None if author.is_some_and(|author| *author != file.kind.user_id) => {
                 return Err(not_a_draft(id).into());

@@ -18,13 +18,13 @@ use crate::error::{Code, Error};
 const INSERT_COMMENT: &str = "INSERT INTO comment \
     (project_id, key, id, thread_id, seq, visibility, user_id, created_at_ms, body, metadata, \
     attachments, reactions_count) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '[]', 0) \
-    ON CONFLICT (project_id, key, id) DO NOTHING";
-const SET_ATTACHMENTS: &str = "UPDATE comment SET attachments = $4 \
-    WHERE project_id = $1 AND key = $2 AND id = $3";
+    ON CONFLICT (project_id, key, thread_id, id) DO NOTHING";
+const SET_ATTACHMENTS: &str = "UPDATE comment SET attachments = $5 \
+    WHERE project_id = $1 AND key = $2 AND thread_id = $3 AND id = $4";
 const SELECT_COMMENT: &str = concat!(
     "SELECT ",
     comment_columns!(),
-    " FROM comment WHERE project_id = $1 AND key = $2 AND id = $3 AND thread_id = $4"
+    " FROM comment WHERE project_id = $1 AND key = $2 AND thread_id = $3 AND id = $4"
 );
 pub(super) const SELECT_REACTIONS: &str = concat!(
     "SELECT ",
@@ -75,8 +75,8 @@ impl Store {
                 on_db!(&self.inner.db, |c| sqlx::query_as(SELECT_COMMENT)
                     .bind(view.key.project.as_str())
                     .bind(&*view.key.key)
-                    .bind(id.as_str())
                     .bind(thread.as_str())
+                    .bind(id.as_str())
                     .fetch_optional(c)
                     .await)
             })
@@ -172,6 +172,7 @@ pub(super) async fn insert_comment(
         on_tx!(tx.write(), |c| sqlx::query(SET_ATTACHMENTS)
             .bind(key.project.as_str())
             .bind(&*key.key)
+            .bind(thread.id.as_str())
             .bind(draft.id.as_str())
             .bind(text)
             .execute(c)
@@ -215,8 +216,8 @@ pub(super) async fn is_same_comment(
     let row: Option<CommentRow> = on_tx!(tx.read(), |c| sqlx::query_as(SELECT_COMMENT)
         .bind(key.project.as_str())
         .bind(&*key.key)
-        .bind(draft.id.as_str())
         .bind(thread.id.as_str())
+        .bind(draft.id.as_str())
         .fetch_optional(c)
         .await)
     .map_err(on("comment"))?;

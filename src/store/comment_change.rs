@@ -24,13 +24,14 @@ use crate::error::Error;
 const SELECT_LIVING: &str = concat!(
     "SELECT ",
     comment_columns!(),
-    " FROM comment WHERE project_id = $1 AND key = $2 AND id = $3 AND thread_id = $4 \
+    " FROM comment WHERE project_id = $1 AND key = $2 AND thread_id = $3 AND id = $4 \
       AND deleted_at_ms IS NULL"
 );
-const UPDATE_COMMENT: &str = "UPDATE comment SET edited_at_ms = $4, body = $5, metadata = $6, \
-    attachments = $7 WHERE project_id = $1 AND key = $2 AND id = $3";
-const BURY_COMMENT: &str = "UPDATE comment SET deleted_at_ms = $4, body = NULL, metadata = '{}', \
-    attachments = '[]', reactions_count = 0 WHERE project_id = $1 AND key = $2 AND id = $3";
+const UPDATE_COMMENT: &str = "UPDATE comment SET edited_at_ms = $5, body = $6, metadata = $7, \
+    attachments = $8 WHERE project_id = $1 AND key = $2 AND thread_id = $3 AND id = $4";
+const BURY_COMMENT: &str = "UPDATE comment SET deleted_at_ms = $5, body = NULL, metadata = '{}', \
+    attachments = '[]', reactions_count = 0 \
+    WHERE project_id = $1 AND key = $2 AND thread_id = $3 AND id = $4";
 const DELETE_REACTIONS: &str = "DELETE FROM comment_reaction \
     WHERE project_id = $1 AND key = $2 AND thread_id = $3 AND comment_id = $4";
 
@@ -95,8 +96,8 @@ pub(super) async fn living_comment(
     let row: Option<CommentRow> = on_tx!(tx.read(), |c| sqlx::query_as(SELECT_LIVING)
         .bind(key.project.as_str())
         .bind(&*key.key)
-        .bind(id.as_str())
         .bind(thread.id.as_str())
+        .bind(id.as_str())
         .fetch_optional(c)
         .await)
     .map_err(on("comment"))?;
@@ -204,6 +205,7 @@ async fn bury(
     on_tx!(tx.write(), |c| sqlx::query(BURY_COMMENT)
         .bind(key.project.as_str())
         .bind(&*key.key)
+        .bind(row.thread_id.as_str())
         .bind(row.id.as_str())
         .bind(thread.updated_at_ms)
         .execute(c)
@@ -223,6 +225,7 @@ async fn save(tx: &mut Tx, scope: &CommentScope, row: &CommentRow) -> Result<(),
     on_tx!(tx.write(), |c| sqlx::query(UPDATE_COMMENT)
         .bind(key.project.as_str())
         .bind(&*key.key)
+        .bind(row.thread_id.as_str())
         .bind(row.id.as_str())
         .bind(row.edited_at_ms)
         .bind(row.body.as_deref())

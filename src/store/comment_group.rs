@@ -5,6 +5,7 @@
 //! over, one comment after the other.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use sqlx::{AssertSqlSafe, FromRow};
@@ -20,7 +21,7 @@ use super::select_at::{nth, select_at};
 use super::stamps::Stamp;
 use super::thread_row::{ThreadRow, thread_columns};
 use super::transact::SqliteJob;
-use super::values::{runs, values};
+use super::values::{PADDED_ROWS_MAX, padded};
 use super::writer::{Job, Ran, Sharing};
 use crate::domain::comment::{
     ActivityKind, CommentActivity, CommentDraft, Visibility, thread_not_found,
@@ -38,7 +39,8 @@ const SELECT_THREADS: &str = concat!(
 /// failed has written is undone with the whole group.
 const INSERT_COMMENTS: &str = "INSERT OR FAIL INTO comment \
     (project_id, key, id, thread_id, seq, visibility, user_id, created_at_ms, body, metadata, \
-    attachments, reactions_count) VALUES ";
+    attachments, reactions_count) SELECT *, '[]', 0 FROM (VALUES ";
+const UNLESS_PADDING: &str = ") WHERE column1 IS NOT NULL";
 const SAVE_THREADS: &str = "WITH saved (of_project, of_key, of_id, updated, counted, living, size) \
     AS (VALUES ";
 const SAVE_TAIL: &str = ") UPDATE OR FAIL thread SET updated_at_ms = updated, \
@@ -183,25 +185,23 @@ async fn read_threads<'a>(
 }
 
 async fn insert_rows(tx: &mut Tx, comments: &[Taken<'_>]) -> Result<(), Fault> {
-    for run in runs(comments) {
-        let text = values(INSERT_COMMENTS, run.len(), 12, "");
+    for run in comments.chunks(PADDED_ROWS_MAX) {
+        let text = padded(INSERT_COMMENTS, run.len(), 10, UNLESS_PADDING);
         on_tx!(tx.write(), |c| {
             let mut query = sqlx::query(AssertSqlSafe(text));
             for Taken { args, seq, visibility, .. } in run {
                 let (scope, thread, draft, stamp) = *args;
                 query = query
-                    .bind(scope.view.key.project.as_str())
-                    .bind(&*scope.view.key.key)
-                    .bind(draft.id.as_str())
-                    .bind(thread.as_str())
+                    .bind(scope.view.key.project.to_arc())
+                    .bind(Arc::clone(&scope.view.key.key))
+                    .bind(draft.id.to_arc())
+                    .bind(thread.to_arc())
                     .bind(*seq)
                     .bind(*visibility)
-                    .bind(draft.user_id.as_str())
+                    .bind(draft.user_id.to_arc())
                     .bind(draft.created_at_ms.unwrap_or(stamp.ms()))
-                    .bind(draft.body.as_str())
-                    .bind(draft.metadata.to_text())
-                    .bind("[]")
-                    .bind(0_i64);
+                    .bind(draft.body.to_arc())
+                    .bind(draft.metadata.to_text());
             }
             query.execute(c).await.map(drop)
         })
@@ -211,8 +211,8 @@ async fn insert_rows(tx: &mut Tx, comments: &[Taken<'_>]) -> Result<(), Fault> {
 }
 
 async fn save_threads(tx: &mut Tx, threads: &[(Place<'_>, ThreadState)]) -> Result<(), Fault> {
-    for run in runs(threads) {
-        let text = values(SAVE_THREADS, run.len(), 7, SAVE_TAIL);
+    for run in threads.chunks(PADDED_ROWS_MAX) {
+        let text = padded(SAVE_THREADS, run.len(), 7, SAVE_TAIL);
         on_tx!(tx.write(), |c| {
             let mut query = sqlx::query(AssertSqlSafe(text));
             for ([project, key, id], ThreadState { row, .. }) in run {

@@ -11,7 +11,7 @@ use super::comment_row::{CommentRow, comment_columns};
 use super::comment_write::ThreadView;
 use super::db::on_db;
 use super::feed::one_more;
-use super::values::list;
+use super::values::pairs;
 use crate::domain::comment::{Comment, CommentBody, Visibility};
 use crate::domain::content_id::CommentId;
 use crate::domain::livechat::{
@@ -19,17 +19,19 @@ use crate::domain::livechat::{
 };
 use crate::error::Error;
 
-const KEYS: &str = "SELECT id, created_at_ms, COALESCE(edited_at_ms, created_at_ms) AS updated_at_ms \
-    FROM comment WHERE project_id = $1 AND key = $2 AND visibility = $3 AND deleted_at_ms IS NULL";
-const NEWEST: &str = "SELECT id, created_at_ms, COALESCE(edited_at_ms, created_at_ms) AS updated_at_ms, \
-    body FROM comment WHERE project_id = $1 AND key = $2 AND visibility = $3 \
+const KEYS: &str = "SELECT thread_id, id, created_at_ms, \
+    COALESCE(edited_at_ms, created_at_ms) AS updated_at_ms FROM comment \
+    WHERE project_id = $1 AND key = $2 AND visibility = $3 AND deleted_at_ms IS NULL";
+const NEWEST: &str = "SELECT thread_id, id, created_at_ms, \
+    COALESCE(edited_at_ms, created_at_ms) AS updated_at_ms, body FROM comment WHERE project_id = $1 AND key = $2 AND visibility = $3 \
     AND deleted_at_ms IS NULL ORDER BY created_at_ms DESC, id DESC LIMIT $4";
 const COUNT: &str = "SELECT COUNT(*) FROM comment \
     WHERE project_id = $1 AND key = $2 AND visibility = $3 AND deleted_at_ms IS NULL";
 const SELECT: &str = concat!(
     "SELECT ",
     comment_columns!(),
-    " FROM comment WHERE project_id = $1 AND key = $2 AND id IN "
+    " FROM comment WHERE project_id = $1 AND key = $2 AND deleted_at_ms IS NULL \
+      AND (thread_id, id) IN (VALUES "
 );
 
 /// A page of messages.
@@ -44,6 +46,7 @@ pub struct MessagePage {
 
 #[derive(Debug, Clone, FromRow)]
 struct KeyRow {
+    thread_id: String,
     id: String,
     created_at_ms: i64,
     updated_at_ms: i64,
@@ -175,7 +178,7 @@ impl Store {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let text = list(SELECT, 3, keys.len(), " AND deleted_at_ms IS NULL");
+        let text = pairs(SELECT, 3, keys.len(), ")");
         let rows: Vec<CommentRow> = self
             .read("comment", async {
                 on_db!(&self.inner.db, |c| {
@@ -183,13 +186,15 @@ impl Store {
                         .bind(view.key.project.as_str())
                         .bind(&*view.key.key);
                     for key in keys {
-                        select = select.bind(key.id.as_str());
+                        select = select.bind(key.thread_id.as_str()).bind(key.id.as_str());
                     }
                     select.fetch_all(c).await
                 })
             })
             .await?;
-        let place = |row: &CommentRow| keys.iter().position(|key| key.id == row.id);
+        let place = |row: &CommentRow| {
+            keys.iter().position(|key| key.id == row.id && key.thread_id == row.thread_id)
+        };
         let mut rows: Vec<_> = rows.into_iter().map(|row| (place(&row), row)).collect();
         rows.sort_by_key(|(place, _)| *place);
         // Reactions are not part of messages.

@@ -22,8 +22,8 @@ const INSERT_REACTION: &str = "INSERT INTO comment_reaction \
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const DELETE_REACTION: &str = "DELETE FROM comment_reaction WHERE project_id = $1 AND key = $2 \
     AND thread_id = $3 AND comment_id = $4 AND emoji = $5 AND user_id = $6";
-const COUNT_REACTION: &str = "UPDATE comment SET reactions_count = reactions_count + $4 \
-    WHERE project_id = $1 AND key = $2 AND id = $3";
+const COUNT_REACTION: &str = "UPDATE comment SET reactions_count = reactions_count + $5 \
+    WHERE project_id = $1 AND key = $2 AND thread_id = $3 AND id = $4";
 
 impl Store {
     pub async fn add_reaction(
@@ -142,6 +142,7 @@ async fn count(
     on_tx!(tx.write(), |c| sqlx::query(COUNT_REACTION)
         .bind(key.project.as_str())
         .bind(&*key.key)
+        .bind(thread.id.as_str())
         .bind(comment.id.as_str())
         .bind(more)
         .execute(c)

@@ -21,7 +21,7 @@ pub(super) use comment_columns;
 
 macro_rules! reaction_columns {
     () => {
-        "comment_id, emoji, user_id, created_at_ms"
+        "thread_id, comment_id, emoji, user_id, created_at_ms"
     };
 }
 pub(super) use reaction_columns;
@@ -46,6 +46,7 @@ pub(super) struct CommentRow {
 
 #[derive(Debug, Clone, FromRow)]
 pub(super) struct ReactionRow {
+    pub thread_id: String,
     pub comment_id: String,
     pub emoji: String,
     pub user_id: String,

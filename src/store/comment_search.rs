@@ -4,7 +4,7 @@
 //! Searching is the one thing that each database does in its own way, so here the texts differ:
 //! FTS5 on SQLite, and `tsvector` with GIN on PostgreSQL. Both index the same terms.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
@@ -13,18 +13,21 @@ use sqlx::sqlite::SqliteConnection;
 use super::comment_write::Happened;
 use super::db::{Conn, Tx, on_tx};
 use super::fault::{Fault, on};
-use super::values::{runs, values};
+use super::room_data::DataKey;
+use super::values::{PADDED_ROWS_MAX, padded};
 use crate::domain::comment::search::{
-    ScopeTerm, attachments_term, bucket_prefix, mentions_term, text_terms,
+    ScopeTerm, attachments_term, bucket_prefix, each_text_term, mentions_term,
 };
 use crate::domain::comment::{ActivityKind, CommentActivity, Said};
-use crate::domain::content_id::CommentId;
+use crate::domain::content_id::{CommentId, ThreadId};
 
-const INSERT_ON_SQLITE: &str = "INSERT INTO comment_search \
-    (project_id, key, thread_id, comment_id, visibility, text) VALUES ";
-const REPLACE_TEXTS: &str = " ON CONFLICT (project_id, key, thread_id, comment_id) \
-    DO UPDATE SET text = excluded.text RETURNING project_id, key, comment_id, seq";
-const REPLACE_WORDS: &str = "REPLACE INTO comment_search_words (rowid, words) VALUES ";
+/// A comment is found by its number. There has to be a `CROSS JOIN`, as in `select_at`.
+const REPLACE_WORDS: &str = "WITH wanted (of_project, of_key, of_thread, of_id, words) AS (VALUES ";
+const REPLACE_TAIL: &str = ") REPLACE INTO comment_search_words (rowid, words) \
+    SELECT number, words FROM wanted CROSS JOIN comment \
+    WHERE project_id = of_project AND key = of_key AND thread_id = of_thread AND id = of_id";
+const FORGET_WORDS: &str = "DELETE FROM comment_search_words WHERE rowid = (SELECT number \
+    FROM comment WHERE project_id = $1 AND key = $2 AND thread_id = $3 AND id = $4)";
 /// One of the terms says about when the comment came, in steps of 2^16 comments.
 const INSERT_ON_POSTGRES: &str = "INSERT INTO comment_search \
     (seq, project_id, key, thread_id, comment_id, visibility, text, words) \
@@ -39,60 +42,90 @@ const DELETE_COMMENT: &str = "DELETE FROM comment_search \
 const DELETE_THREAD: &str =
     "DELETE FROM comment_search WHERE project_id = $1 AND key = $2 AND thread_id = $3";
 
+/// Of a comment of a sentence or two.
+const TERMS_BYTES_USUAL: usize = 1024;
+
 /// What is found by one comment.
 struct Entry<'a> {
-    project: &'a str,
-    key: &'a str,
-    thread: &'a str,
-    comment: &'a str,
+    key: &'a DataKey,
+    thread: &'a ThreadId,
+    comment: &'a CommentId,
     visibility: &'static str,
     text: String,
-    terms: Vec<String>,
+    /// As the database takes them, with spaces between them.
+    terms: String,
 }
 
+/// How a database takes a term.
+type WriteTerm = fn(&mut String, &str);
+
 impl<'a> Entry<'a> {
-    fn new((key, activity): Happened<'a>, comment: &'a CommentId, said: &Said) -> Self {
+    fn new(
+        (key, activity): Happened<'a>,
+        (comment, said): (&'a CommentId, &Said),
+        write_term: WriteTerm,
+    ) -> Self {
         let text = said.body.text();
-        let mut terms: Vec<String> = text_terms(&text).into_iter().collect();
-        terms.push(attachments_term(said.has_attachments));
-        terms.push(mentions_term(said.has_mentions));
-        terms.push(ScopeTerm::Room(&key.key, None).to_text());
-        terms.push(ScopeTerm::Room(&key.key, Some(activity.visibility)).to_text());
-        terms.push(ScopeTerm::Project(&key.project).to_text());
+        let mut terms = String::with_capacity(TERMS_BYTES_USUAL);
+        let mut add = |term: &str| {
+            if !terms.is_empty() {
+                terms.push(' ');
+            }
+            write_term(&mut terms, term);
+        };
+        each_text_term(&text, &mut add);
+        add(&attachments_term(said.has_attachments));
+        add(&mentions_term(said.has_mentions));
+        add(&ScopeTerm::Room(&key.key, None).to_text());
+        add(&ScopeTerm::Room(&key.key, Some(activity.visibility)).to_text());
+        add(&ScopeTerm::Project(&key.project).to_text());
         Self {
-            project: key.project.as_str(),
-            key: &key.key,
-            thread: activity.thread.as_str(),
-            comment: comment.as_str(),
+            key,
+            thread: &activity.thread,
+            comment,
             visibility: activity.visibility.as_str(),
             text,
             terms,
         }
     }
 
-    fn columns(&self) -> [&str; 6] {
-        [self.project, self.key, self.thread, self.comment, self.visibility, &self.text]
+    /// Project, key, thread and comment.
+    fn place(&self) -> [Arc<str>; 4] {
+        let Self { key, thread, comment, .. } = self;
+        [key.project.to_arc(), Arc::clone(&key.key), thread.to_arc(), comment.to_arc()]
     }
 }
 
 /// Keeps the index as the comments are.
 pub(super) async fn follow(tx: &mut Tx, happened: &[Happened<'_>]) -> Result<(), Fault> {
     let mut entries = Vec::with_capacity(happened.len());
+    let write_term: WriteTerm = match tx.read() {
+        Conn::Sqlite(_) => |terms, term| terms.push_str(term),
+        Conn::Postgres(_) => |terms, term| terms.push_str(&lexeme(term)),
+    };
     for &(key, activity) in happened {
         let CommentActivity { thread, said, .. } = activity;
         match &activity.kind {
             ActivityKind::ThreadCreated(comment)
             | ActivityKind::CommentCreated(comment)
             | ActivityKind::CommentEdited(comment) => {
-                entries.extend(said.iter().map(|said| Entry::new((key, activity), comment, said)));
+                let entry = |said| Entry::new((key, activity), (comment, said), write_term);
+                entries.extend(said.iter().map(entry));
             }
             ActivityKind::CommentDeleted(comment) => {
                 let named = [key.project.as_str(), &*key.key, thread.as_str(), comment.as_str()];
-                forget(tx, DELETE_COMMENT, &named).await?;
+                let text = match tx.read() {
+                    Conn::Sqlite(_) => FORGET_WORDS,
+                    Conn::Postgres(_) => DELETE_COMMENT,
+                };
+                forget(tx, text, &named).await?;
             }
             ActivityKind::ThreadDeleted => {
-                let named = [key.project.as_str(), &*key.key, thread.as_str()];
-                forget(tx, DELETE_THREAD, &named).await?;
+                // On SQLite the words of each comment went with its row.
+                if let Conn::Postgres(_) = tx.read() {
+                    let named = [key.project.as_str(), &*key.key, thread.as_str()];
+                    forget(tx, DELETE_THREAD, &named).await?;
+                }
             }
             ActivityKind::Resolved | ActivityKind::Unresolved => {}
         }
@@ -102,7 +135,7 @@ pub(super) async fn follow(tx: &mut Tx, happened: &[Happened<'_>]) -> Result<(),
     }
     match tx.write() {
         Conn::Sqlite(conn) => {
-            for run in runs(&entries) {
+            for run in entries.chunks_mut(PADDED_ROWS_MAX) {
                 index_on_sqlite(conn, run).await?;
             }
         }
@@ -115,33 +148,25 @@ pub(super) async fn follow(tx: &mut Tx, happened: &[Happened<'_>]) -> Result<(),
     Ok(())
 }
 
-async fn index_on_sqlite(conn: &mut SqliteConnection, run: &[Entry<'_>]) -> Result<(), Fault> {
-    let text = values(INSERT_ON_SQLITE, run.len(), 6, REPLACE_TEXTS);
-    let mut insert = sqlx::query_as(AssertSqlSafe(text));
-    for column in run.iter().flat_map(Entry::columns) {
-        insert = insert.bind(column);
-    }
-    let rows: Vec<(String, String, String, i64)> =
-        insert.fetch_all(&mut *conn).await.map_err(on("comment_search"))?;
-    // SQLite promises no order of what it returns.
-    let numbers: HashMap<_, _> =
-        rows.iter().map(|(project, key, id, seq)| ([project, key, &**id], *seq)).collect();
-    let text = values(REPLACE_WORDS, run.len(), 2, "");
+async fn index_on_sqlite(conn: &mut SqliteConnection, run: &mut [Entry<'_>]) -> Result<(), Fault> {
+    let text = padded(REPLACE_WORDS, run.len(), 5, REPLACE_TAIL);
     let mut replace = sqlx::query(AssertSqlSafe(text));
     for entry in run {
-        let seq = numbers.get(&[entry.project, entry.key, entry.comment]).copied();
-        replace = replace.bind(seq).bind(entry.terms.join(" "));
+        for part in entry.place() {
+            replace = replace.bind(part);
+        }
+        replace = replace.bind(std::mem::take(&mut entry.terms));
     }
     replace.execute(conn).await.map(drop).map_err(on("comment_search_words"))
 }
 
 async fn index_on_postgres(conn: &mut PgConnection, entry: &Entry<'_>) -> Result<(), Fault> {
     let mut insert = sqlx::query(INSERT_ON_POSTGRES);
-    for column in entry.columns() {
-        insert = insert.bind(column);
+    for part in entry.place() {
+        insert = insert.bind(part);
     }
-    let lexemes: Vec<String> = entry.terms.iter().map(|term| lexeme(term)).collect();
-    let insert = insert.bind(lexemes.join(" ")).bind(bucket_prefix());
+    insert = insert.bind(entry.visibility).bind(entry.text.as_str());
+    let insert = insert.bind(entry.terms.as_str()).bind(bucket_prefix());
     insert.execute(conn).await.map(drop).map_err(on("comment_search"))
 }
 

@@ -15,16 +15,26 @@ use super::db::{Db, on_db};
 use super::fault::corrupt;
 use super::feed::{Gathered, one_more};
 use crate::domain::comment::search::{ScopeTerm, bucket_term};
-use crate::domain::comment::{CommentMetadata, Visibility};
+use crate::domain::comment::{CommentBody, CommentMetadata, Visibility};
 use crate::domain::content_id::{CommentId, ThreadId};
 use crate::domain::ctx::ThreadRight;
 use crate::domain::ids::{ProjectId, RoomId};
 use crate::error::Error;
 
 macro_rules! columns {
+    ($seq:literal, $id:literal, $text:literal) => {
+        concat!(
+            "SELECT s.",
+            $seq,
+            " AS seq, s.thread_id, s.",
+            $id,
+            " AS comment_id, s.visibility, s.",
+            $text,
+            " AS text, t.resolved, t.metadata, d.room_id "
+        )
+    };
     () => {
-        "SELECT s.seq, s.thread_id, s.comment_id, s.visibility, s.text, t.resolved, t.metadata, \
-         d.room_id "
+        columns!("seq", "comment_id", "text")
     };
 }
 /// A room that was deleted is gone from `room_data` before it is gone from here.
@@ -36,13 +46,13 @@ macro_rules! joins {
     };
 }
 
-/// `CROSS JOIN` keeps the order of the tables: SQLite would turn it round.
+/// `CROSS JOIN` keeps the order of the tables: SQLite would turn it round. What has words has a body.
 const FIND_ON_SQLITE: &str = concat!(
-    columns!(),
-    "FROM comment_search_words CROSS JOIN comment_search s ON s.seq = comment_search_words.rowid",
+    columns!("number", "id", "body"),
+    "FROM comment_search_words CROSS JOIN comment s ON s.number = comment_search_words.rowid",
     joins!(),
     "WHERE comment_search_words MATCH $2 AND comment_search_words.rowid < $3 \
-     AND s.project_id = $1 ORDER BY comment_search_words.rowid DESC LIMIT $4"
+     AND s.project_id = $1 AND s.body IS NOT NULL ORDER BY comment_search_words.rowid DESC LIMIT $4"
 );
 /// Comments that are looked at one by one, on PostgreSQL.
 const FIND_IN_NEWEST_OF_ROOM: &str = concat!(
@@ -224,7 +234,10 @@ impl Store {
                 }
                 let (mut rows, mut page) = (select.fetch(c), Gathered::new(search.limit));
                 while let Some(row) = rows.try_next().await? {
-                    let row: FoundComment = row;
+                    let mut row: FoundComment = row;
+                    if let Db::Sqlite(_) = &self.inner.db {
+                        row.text = CommentBody::stored(row.text).text();
+                    }
                     let bytes = row.text.len() + row.metadata.as_ref().map_or(0, String::len);
                     if !page.take(row, bytes) {
                         break;

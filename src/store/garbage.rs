@@ -92,16 +92,19 @@ const TABLES: &[(Option<Statement>, Statement)] = &[
     // Whoever adds something to a thread has locked its row, so nothing is added once it is gone.
     (None, bounded_delete!("thread", "id")),
     (None, bounded_delete!("thread_metadata", "name, kind, value, created_at_ms, thread_id")),
-    (None, bounded_delete!("comment", "id")),
+    (None, bounded_delete!("comment", "thread_id, id")),
     (None, bounded_delete!("comment_reaction", "thread_id, comment_id, emoji, user_id")),
     (None, bounded_delete!("inbox_notification", "kind, subject_id, user_id, organization_id")),
     (None, bounded_delete!("inbox_deletion", "user_id, deleted_at_ms, id")),
     (None, bounded_delete!("thread_subscription", "thread_id, user_id")),
     (None, bounded_delete!("room_subscription_setting", "threads, user_id")),
-    (None, bounded_delete!("comment_search", "seq")),
     (None, bounded_delete!("content_chunk", "part, chunk")),
     (Some(DROP_OBJECTS), bounded_delete!("content_part", "part")),
 ];
+
+/// SQLite has no such table: there the words of a comment go with the comment.
+const SEARCHED_ON_POSTGRES: (Option<Statement>, Statement) =
+    (None, bounded_delete!("comment_search", "seq"));
 
 /// Files that storage never had, attachments that no comment took, and uploads that were never
 /// completed; of all projects, since they are few.
@@ -188,7 +191,11 @@ async fn sweep(tx: &mut Tx, rows_max: u32) -> Result<u64, Fault> {
             .map_err(on("garbage"))?;
     let Some((project, key)) = first else { return Ok(0) };
     let mut left = u64::from(rows_max);
-    for (before, delete) in TABLES {
+    let searched = match tx.read() {
+        Conn::Sqlite(_) => None,
+        Conn::Postgres(_) => Some(&SEARCHED_ON_POSTGRES),
+    };
+    for (before, delete) in TABLES.iter().chain(searched) {
         if let Some(before) = before {
             run_bounded(tx, *before, (&project, &key), left).await?;
         }

@@ -72,6 +72,25 @@ struct News<'a> {
     mentioned: BTreeSet<UserId>,
 }
 
+/// Whom what happens in one thread may concern, those who do it included.
+struct Concerned<'a> {
+    organization: (&'a ProjectId, &'a OrganizationId),
+    users: BTreeSet<UserId>,
+    /// Something was done by nobody who is known.
+    by_nobody: bool,
+}
+
+impl<'a> Concerned<'a> {
+    fn by(news: &News<'a>) -> Self {
+        Self { organization: news.organization(), users: BTreeSet::new(), by_nobody: false }
+    }
+
+    /// Nobody is told of what they did themselves, so nothing need be known of who is alone.
+    fn may_tell(&self) -> bool {
+        self.users.len() > 1 || self.by_nobody
+    }
+}
+
 /// What is known of the threads and rooms, and of the users who may be concerned.
 struct Background<'a> {
     follows: HashMap<[&'a str; 3], BTreeMap<UserId, bool>>,
@@ -123,17 +142,22 @@ impl<'a> Background<'a> {
             notices: notices(tx, &distinct(news.iter().map(News::room))).await?,
             accesses: HashMap::new(),
         };
-        let mut concerned: HashMap<_, BTreeSet<UserId>> = HashMap::new();
+        let mut threads: HashMap<_, Concerned<'a>> = HashMap::new();
         for one in news {
             let facts = one.facts(&mut background);
-            let users = concerned.entry(one.organization()).or_default();
-            users.extend(facts.candidates());
+            let concerned = threads.entry(one.thread()).or_insert_with(|| Concerned::by(one));
+            concerned.users.extend(facts.candidates());
             // Whoever writes now follows the thread, and hears of what is written after it.
-            users.extend(facts.actor.clone());
-            users.extend(facts.mentioned.iter().cloned());
+            concerned.users.extend(facts.actor.clone());
+            concerned.users.extend(facts.mentioned.iter().cloned());
+            concerned.by_nobody |= facts.actor.is_none();
             background.put(one, facts);
         }
-        for (organization, users) in concerned {
+        let mut asked: HashMap<_, BTreeSet<UserId>> = HashMap::new();
+        for thread in threads.into_values().filter(Concerned::may_tell) {
+            asked.entry(thread.organization).or_default().extend(thread.users);
+        }
+        for (organization, users) in asked {
             let users: Vec<&UserId> = users.iter().collect();
             let accesses = accesses_of(tx, organization, &users).await?;
             background.accesses.insert(organization, accesses);

@@ -26,8 +26,11 @@ use crate::error::{Code, Error};
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
-/// Memory for pages of the file, per reading connection and for the writer.
+/// Memory for pages of the file, per reading connection.
 const SQLITE_CACHE_KIB: i64 = 16 * 1024;
+/// The same for the writer: every room that is written to has pages of its own in every index, and
+/// what is not in memory is read again for each write.
+const SQLITE_WRITER_CACHE_KIB: i64 = 64 * 1024;
 /// The log is folded back into the file when it has this many pages of 4 KiB: each fold costs two
 /// syncs, and a longer log costs disk and a slower start after a crash.
 const WAL_CHECKPOINT_PAGES: i64 = 4_000;
@@ -75,7 +78,7 @@ async fn open_sqlite(
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .pragma("cache_size", format!("-{SQLITE_CACHE_KIB}"))
+        .pragma("cache_size", format!("-{SQLITE_WRITER_CACHE_KIB}"))
         // What a statement may have to take back is kept aside, which is a file otherwise.
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", WAL_CHECKPOINT_PAGES.to_string())
@@ -83,6 +86,10 @@ async fn open_sqlite(
     let conn = open_writer(&connect, options.busy_timeout)
         .await
         .map_err(|error| cannot_open(path, error))?;
+    let reading = connect
+        .clone()
+        .pragma("query_only", "1")
+        .pragma("cache_size", format!("-{SQLITE_CACHE_KIB}"));
     let readers = SqlitePoolOptions::new()
         .max_connections(options.sqlite_readers_max.max(1))
         .acquire_timeout(options.acquire_timeout)
@@ -90,7 +97,7 @@ async fn open_sqlite(
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_lazy_with(connect.clone().pragma("query_only", "1"));
+        .connect_lazy_with(reading);
     let writer = Writer::start(conn, connect, options.group_commit_max);
     Ok((Db::Sqlite(readers), Some(writer)))
 }

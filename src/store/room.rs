@@ -63,7 +63,8 @@ impl Store {
             Ok(room) => return Ok(Some(Guarded::new(room))),
             Err(ticket) => ticket,
         };
-        let room = self.load_room(project, id).await?;
+        // Boxed, as what is seldom done, so that the futures of calls stay small.
+        let room = Box::pin(self.load_room(project, id)).await?;
         if let Some(room) = &room {
             self.inner.cache.store(ticket, room);
         }

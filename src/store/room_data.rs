@@ -150,7 +150,7 @@ impl Store {
         if let Some(key) = room.place.get::<DataKey>() {
             return Ok(Some(DataKey::clone(&key)));
         }
-        let found = self.room_data(project, room).await?;
+        let found = Box::pin(self.room_data(project, room)).await?;
         Ok(found.map(|found| remember(room, found.key.data)))
     }
 
@@ -165,11 +165,13 @@ impl Store {
             return Ok(Some(found));
         }
         let args = (project.clone(), room.id.clone(), random_key()?);
-        let made = self
-            .transact("ensure_data_key", Touched::nothing(), args, |tx, (project, room, fresh)| {
-                Box::pin(open(tx, (project, room), fresh, (0, 0)))
-            })
-            .await?;
+        let making = self.transact(
+            "ensure_data_key",
+            Touched::nothing(),
+            args,
+            |tx, (project, room, fresh)| Box::pin(open(tx, (project, room), fresh, (0, 0))),
+        );
+        let made = Box::pin(making).await?;
         Ok(made.map(|made| remember(room, made.key.data)))
     }
 

@@ -132,18 +132,24 @@ impl Store {
         for run in runs(threads) {
             let texts = (SELECT_COMMENTS, COMMENTS_IN_ORDER);
             let rows: Vec<CommentRow> = self.select_in("comment", texts, view, run).await?;
-            let mut reactions: HashMap<String, Vec<Reaction>> = HashMap::new();
+            let mut reactions: HashMap<(String, String), Vec<Reaction>> = HashMap::new();
             if rows.iter().any(|row| row.reactions_count > 0) {
                 let texts = (SELECT_REACTIONS, REACTIONS_IN_ORDER);
                 let rows: Vec<ReactionRow> =
                     self.select_in("comment_reaction", texts, view, run).await?;
                 for row in rows {
-                    let of_comment = reactions.entry(row.comment_id.clone()).or_default();
-                    of_comment.push(row.into_reaction());
+                    let place = (row.thread_id.clone(), row.comment_id.clone());
+                    reactions.entry(place).or_default().push(row.into_reaction());
                 }
             }
             for row in rows {
-                let reactions = reactions.remove(&row.id).unwrap_or_default();
+                let reactions = match row.reactions_count {
+                    0 => Vec::new(),
+                    _ => {
+                        let place = (row.thread_id.clone(), row.id.clone());
+                        reactions.remove(&place).unwrap_or_default()
+                    }
+                };
                 let comment = row.into_comment(&view.room_id, reactions)?;
                 comments.entry(comment.thread_id.to_string()).or_default().push(comment);
             }

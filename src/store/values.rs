@@ -56,14 +56,61 @@ pub(super) fn list(head: &str, first: usize, count: usize, tail: &str) -> String
     text
 }
 
+/// `head ($3, $4), ($5, $6) tail`
+pub(super) fn pairs(head: &str, first: usize, count: usize, tail: &str) -> String {
+    let mut text = String::with_capacity(head.len() + count * 12 + tail.len());
+    text.push_str(head);
+    for number in (first..).step_by(2).take(count) {
+        let before = if number == first { "" } else { ", " };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{before}(${number}, ${})", number + 1);
+    }
+    text.push_str(tail);
+    text
+}
+
+/// As [`values`], for SQLite alone: its parameters have no names to look for, and there is room for
+/// more rows than there are, so that there are few texts. What is not bound is null.
+pub(super) fn padded(head: &str, rows: usize, columns: usize, tail: &str) -> String {
+    let rows = rows.next_power_of_two();
+    let mut text = String::with_capacity(head.len() + rows * (columns * 2 + 2) + tail.len());
+    text.push_str(head);
+    for row in 0..rows {
+        for column in 0..columns {
+            text.push_str(match (row, column) {
+                (0, 0) => "(?",
+                (_, 0) => "),(?",
+                (_, _) => ",?",
+            });
+        }
+    }
+    text.push(')');
+    text.push_str(tail);
+    text
+}
+
+/// Rows that one [`padded`] text takes, at most.
+pub(super) const PADDED_ROWS_MAX: usize = 64;
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn values_number_their_parameters() {
         assert_eq!(values("V ", 2, 2, " T"), "V ($1, $2), ($3, $4) T");
         assert_eq!(list("IN ", 3, 2, " T"), "IN ($3, $4) T");
+        assert_eq!(pairs("IN ", 3, 2, " T"), "IN ($3, $4), ($5, $6) T");
+    }
+
+    #[test]
+    fn padded_texts_are_few() {
+        assert_eq!(padded("V ", 3, 2, " T"), "V (?,?),(?,?),(?,?),(?,?) T");
+        let texts: BTreeSet<String> =
+            (1..=PADDED_ROWS_MAX).map(|rows| padded("V ", rows, 3, "")).collect();
+        assert_eq!(texts.len(), 7);
     }
 
     #[test]

@@ -58,9 +58,9 @@ pub struct FrontParts {
 #[derive(Clone)]
 pub struct Front {
     state: Arc<State>,
-    /// Only requests with an `Origin` pay for CORS.
-    with_cors: Answering,
-    with_live_cors: Answering,
+    /// Only requests with an `Origin` pay for CORS, also for its copy.
+    with_cors: Arc<Answering>,
+    with_live_cors: Arc<Answering>,
 }
 
 type Answering = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
@@ -74,8 +74,9 @@ impl Front {
             let state = state.clone();
             service_fn(move |request| state.clone().serve(request))
         };
-        let with_cors = BoxCloneSyncService::new(cors().layer(answer.clone()));
-        let with_live_cors = BoxCloneSyncService::new(livekit::cors().layer(answer));
+        let with_cors = Arc::new(BoxCloneSyncService::new(cors().layer(answer.clone())));
+        let live = livekit::cors().layer(answer);
+        let with_live_cors = Arc::new(BoxCloneSyncService::new(live));
         Self { state, with_cors, with_live_cors }
     }
 }
@@ -119,7 +120,7 @@ impl tower::Service<Request<Incoming>> for Front {
                 true => &self.with_live_cors,
                 false => &self.with_cors,
             };
-            return Box::pin(answering.clone().oneshot(request));
+            return Box::pin(Answering::clone(answering).oneshot(request));
         }
         Box::pin(self.state.clone().serve(request))
     }

@@ -65,9 +65,13 @@ fn no_room() -> Expected {
 }
 
 fn shown() -> Value {
-    json!({"thread": {"type": "thread", "id": "th_a", "roomId": "r", "visibility": "public",
+    shown_as("th_a")
+}
+
+fn shown_as(id: &str) -> Value {
+    json!({"thread": {"type": "thread", "id": id, "roomId": "r", "visibility": "public",
         "metadata": {"color": "red", "n": 5, "done": false}, "createdAt": "T", "updatedAt": "T",
-        "comments": [{"type": "comment", "id": "cm_a", "threadId": "th_a", "roomId": "r",
+        "comments": [{"type": "comment", "id": "cm_a", "threadId": id, "roomId": "r",
             "userId": "ann", "body": says("hi"), "createdAt": "T"}]}})
 }
 
@@ -122,11 +126,11 @@ fn refused_threads() -> Vec<Case> {
         )
         .after(CREATE, new_thread()),
         case(
-            "create a thread with a comment that is taken",
+            "create a thread with a comment of an id that another thread has",
             &["r"],
             CREATE,
             with(new_thread(), json!({"id": "th_b"})),
-            taken(),
+            reply(shown_as("th_b")),
         )
         .after(CREATE, new_thread()),
         bad("create a thread of nobody", other(json!({"userId": ""}))),

@@ -53,6 +53,7 @@ mod store_groups;
 mod store_inbox;
 mod store_keys;
 mod store_list;
+mod store_migrations;
 mod store_notify;
 mod store_objects;
 mod store_outage;

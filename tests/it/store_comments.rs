@@ -1,14 +1,16 @@
 //! Comments that are there: edited, deleted, reacted to, by those who may.
 
+use bytes::Bytes;
 use roomd::domain::comment::{
     CommentBody, CommentEdit, CommentMetadata, CommentPlace, Deleted, Emoji, MetadataPatch,
     Reaction, ReactionDraft, Visibility,
 };
 use roomd::domain::content_id::AttachmentId;
 use roomd::domain::ctx::ThreadRight;
+use roomd::domain::livechat::{MessageParams, MessageQuery};
 use roomd::domain::permissions::Level;
 use roomd::error::Error;
-use roomd::store::{CommentScope, ThreadView};
+use roomd::store::{CommentScope, FileDraft, ThreadView};
 use serde_json::{Value, json};
 
 use crate::databases::Database;
@@ -28,6 +30,7 @@ crate::on_both!(
     a_comment_of_the_other_visibility_does_not_exist,
     a_thread_that_may_only_be_read_stays_as_it_is,
     what_is_not_there_is_not_found,
+    an_id_is_that_of_one_comment_in_its_thread,
     a_thread_does_not_outgrow_its_limit_by_edits,
 );
 
@@ -310,6 +313,51 @@ async fn what_is_not_there_is_not_found(db: &Database) {
             assert_eq!(refused, "RESOURCE_NOT_FOUND", "{at:?}");
         }
     }
+}
+
+/// Nobody learns from an id that is taken what is in a thread that they may not read.
+async fn an_id_is_that_of_one_comment_in_its_thread(db: &Database) {
+    let scope = two_comments(db).await;
+    create(db, &scope, &thread("other", Visibility::Private, json!({})), 2).await;
+    let untouched = say(db, &scope, "th_other", &comment("cm_x", "ann", "same id")).await;
+    let (store, at) = (&db.store, place("th_x", "cm_x"));
+    store.edit_comment(&scope, &at, &edit("new"), 6).await.unwrap();
+    store.edit_comment_metadata(&scope, &at, &patch(json!({"a": 1})), 7).await.unwrap();
+    store.add_reaction(&scope, &at, &reacts("👍", "bob"), 8).await.unwrap();
+    let ids = ["th_x", "th_other"].map(thread_id);
+    let mut threads = store.find_threads(&scope.view, &ids).await.unwrap();
+    threads.sort_by_key(|thread| thread.visibility == Visibility::Private);
+    let [x, other] = threads.as_slice() else { panic!("two threads: {threads:?}") };
+    assert_eq!((x.comments[0].reactions.len(), &x.comments[0].body), (1, &Some(says("new"))));
+    assert_eq!(other.comments[1], untouched);
+
+    let public = ThreadView {
+        right: rights(db, "a", &["*:read", "comments:private:none"], Level::Read).await,
+        ..scope.view.clone()
+    };
+    let query = MessageQuery::read(MessageParams::default()).unwrap();
+    let page = store.list_messages(&public, &query).await.unwrap();
+    assert!(page.comments.iter().all(|message| message.thread_id == ids[0]), "{page:?}");
+    let all = store.list_messages(&scope.view, &query).await.unwrap();
+    assert_eq!((page.comments.len(), all.comments.len()), (2, 4));
+
+    let file = FileDraft {
+        id: AttachmentId::parse("id", "at_file").unwrap(),
+        name: "a.txt".into(),
+        mime_type: "text/plain".into(),
+    };
+    let (key, bytes) = (&scope.view.key, Bytes::from_static(b"a"));
+    let file = store.insert_attachment(key, file, user("ann"), bytes, 9).await.unwrap();
+    let with_file =
+        |text| CommentEdit { attachment_ids: Some(vec![file.id.clone()]), ..edit(text) };
+    store.edit_comment(&scope, &at, &with_file("mine"), 9).await.unwrap();
+    let theirs = place("th_other", "cm_x");
+    let refused = store.edit_comment(&scope, &theirs, &with_file("mine too"), 9).await;
+    assert_eq!(reason(refused), "UNPROCESSABLE_ENTITY");
+
+    store.delete_comment(&scope, &at, 9).await.unwrap();
+    let now = store.find_comment(&scope.view, &ids[1], &untouched.id).await.unwrap();
+    assert_eq!(now, Some(untouched));
 }
 
 async fn a_thread_does_not_outgrow_its_limit_by_edits(db: &Database) {

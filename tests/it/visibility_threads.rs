@@ -111,13 +111,9 @@ impl World<'_> {
             }
             (1, _) if is_there => {
                 let mut own = own;
+                // In another thread it would be another comment.
                 own["id"] = json!(comment.id);
-                let other =
-                    self.model.threads.iter().find(|other| {
-                        other.is_there && other.room == self.model.threads[thread].room
-                    });
-                let other = other.map_or(marker, |other| &other.marker);
-                Call::post(format!("/v2/rooms/{room}/threads/th_{other}/comments"), &own)
+                Call::post(format!("/v2/rooms/{room}/threads/th_{marker}/comments"), &own)
             }
             _ => {
                 let visibility = if step.flag { "private" } else { "public" };

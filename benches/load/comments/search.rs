@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use roomd::domain::comment::Visibility;
 use roomd::domain::comment::search::{
-    ScopeTerm, attachments_term, bucket_prefix, mentions_term, text_terms,
+    ScopeTerm, attachments_term, bucket_prefix, each_text_term, mentions_term,
 };
 use roomd::domain::ids::ProjectId;
 
@@ -62,7 +62,7 @@ fn ask(address: SocketAddr, room: Option<u64>, text: &str) -> Result<Vec<Request
 }
 
 fn filling(size: u64) -> Filling {
-    let tables = &["comment_search", "thread", "room", "room_data"];
+    let tables = &["comment_search", "comment", "thread", "room", "room_data"];
     Filling { size, what: "comments to search", tables, rows }
 }
 
@@ -71,12 +71,14 @@ fn rows(database: &Database, size: u64, project: &str) -> Vec<String> {
     let mut statements = rows::rooms(1 + small_rooms, project);
     statements.push(threads(1 + small_rooms, project));
     let found = comments(database, size, small_rooms, project);
-    let named = "project_id, key, thread_id, comment_id, visibility, text";
     match database {
         Database::Sqlite => {
+            let (at, body) = (rows::created_at_ms("i"), rows::comment_body("text"));
             statements.push(format!(
-                "INSERT INTO comment_search (seq, {named})
-                {found} SELECT i + 1, {named} FROM c ORDER BY i"
+                "INSERT INTO comment (number, project_id, key, thread_id, id, seq, visibility,
+                    user_id, created_at_ms, body, metadata, attachments, reactions_count)
+                {found} SELECT i + 1, project_id, key, thread_id, comment_id, 0, visibility,
+                    'user-0', {at}, {body}, '{{}}', '[]', 0 FROM c ORDER BY i"
             ));
             statements.push(format!(
                 "INSERT INTO comment_search_words (rowid, words)
@@ -84,6 +86,7 @@ fn rows(database: &Database, size: u64, project: &str) -> Vec<String> {
             ));
         }
         Database::Postgres { .. } => {
+            let named = "project_id, key, thread_id, comment_id, visibility, text";
             let bucket = lexeme(database, &[bucket_prefix()]).replace("''", "");
             statements.push(format!(
                 "INSERT INTO comment_search (seq, {named}, words)
@@ -116,7 +119,7 @@ fn comments(database: &Database, size: u64, small_rooms: u64, project: &str) -> 
     let thread =
         rows::id("th_", &format!("room * {THREADS_IN_ROOM} + (i / 10) % {THREADS_IN_ROOM}"));
     let comment = rows::id("cm_", "i");
-    let word = |word: &str| lexeme(database, &text_terms(word).into_iter().collect::<Vec<_>>());
+    let word = |word: &str| lexeme(database, &text_terms(word));
     let (report, budget, zebra) = (word("report"), word("budget"), word("zebra"));
     let (left, right) = (word("left"), word("right"));
     let id = ProjectId::trusted(project.trim_matches('\''));
@@ -153,10 +156,15 @@ fn phrases(database: &Database) -> String {
         let words: Vec<String> =
             (0..PHRASE_WORDS).map(|place| made_up(number * PHRASE_WORDS + place)).collect();
         let says = words.join(" ");
-        let terms: Vec<String> = text_terms(&says).into_iter().collect();
-        format!("({number}, '{says}', '{}')", lexeme(database, &terms))
+        format!("({number}, '{says}', '{}')", lexeme(database, &text_terms(&says)))
     };
     (0..PHRASES).map(phrase).collect::<Vec<_>>().join(", ")
+}
+
+fn text_terms(text: &str) -> Vec<String> {
+    let mut terms = Vec::new();
+    each_text_term(text, |term| terms.push(term.to_owned()));
+    terms
 }
 
 fn made_up(number: u64) -> String {

@@ -4,6 +4,7 @@ mod check;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -25,8 +26,20 @@ pub const LINK_URL_CHARS_MAX: usize = 8_192;
 const VERSION: i64 = 1;
 
 /// A body that was checked: `{"version": 1, "content": [...]}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommentBody(Arc<str>);
+#[derive(Debug, Clone)]
+pub struct CommentBody {
+    json: Arc<str>,
+    /// The content as well, for as long as whoever checked it goes on with it.
+    blocks: Option<Arc<[Value]>>,
+}
+
+impl PartialEq for CommentBody {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
+}
+
+impl Eq for CommentBody {}
 
 impl CommentBody {
     /// Checks what a caller sent; `field` is how the body is reached in the request.
@@ -54,43 +67,61 @@ impl CommentBody {
             return Err(Error::invalid(format!("{field}.version"), format!("must be {VERSION}")));
         }
         check::content(field, &content)?;
-        let json = json!({ "version": VERSION, "content": content }).to_string();
+        let mut body = json!({ "version": VERSION, "content": content });
+        let json = body.to_string();
         if json.len() > BODY_BYTES_MAX {
             let problem =
                 format!("must be at most {BODY_BYTES_MAX} bytes as JSON, got {}", json.len());
             return Err(Error::invalid(field, problem));
         }
-        Ok(Self(json.into()))
+        let blocks = match body.get_mut("content").map(Value::take) {
+            Some(Value::Array(blocks)) => Some(blocks.into()),
+            _ => None,
+        };
+        Ok(Self { json: json.into(), blocks })
     }
 
     /// Takes what a database holds: it was checked when it was written.
     pub fn stored(json: String) -> Self {
-        Self(json.into())
+        Self { json: json.into(), blocks: None }
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.json
+    }
+
+    /// For what outlives the body, without a copy.
+    pub fn to_arc(&self) -> Arc<str> {
+        Arc::clone(&self.json)
     }
 
     /// The blocks; none if the text is not a body, which nothing that was checked is.
     pub fn content(&self) -> Vec<Value> {
-        let Ok(Value::Object(mut body)) = serde_json::from_str(&self.0) else {
-            return Vec::new();
+        self.blocks().into_owned()
+    }
+
+    fn blocks(&self) -> Cow<'_, [Value]> {
+        if let Some(blocks) = &self.blocks {
+            return Cow::Borrowed(blocks);
+        }
+        let content = match serde_json::from_str(&self.json) {
+            Ok(Value::Object(mut body)) => body.remove("content"),
+            _ => None,
         };
-        match body.remove("content") {
-            Some(Value::Array(content)) => content,
-            _ => Vec::new(),
+        match content {
+            Some(Value::Array(content)) => Cow::Owned(content),
+            _ => Cow::Owned(Vec::new()),
         }
     }
 
     /// Who is named, each once, in order.
     pub fn mentions(&self) -> Vec<Mention> {
         // Most comments name nobody, and need not be parsed for it.
-        if !self.0.contains("mention") {
+        if !self.json.contains("mention") {
             return Vec::new();
         }
         let mut found = Vec::new();
-        for block in &self.content() {
+        for block in &*self.blocks() {
             collect_mentions(block, &mut found);
         }
         let mut seen = HashSet::new();
@@ -102,7 +133,7 @@ impl CommentBody {
     /// text or else its address.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for (index, block) in self.content().iter().enumerate() {
+        for (index, block) in self.blocks().iter().enumerate() {
             if index > 0 {
                 text.push('\n');
             }

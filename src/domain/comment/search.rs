@@ -72,8 +72,8 @@ fn prefix_term(word: &str, chars: usize) -> String {
     std::iter::once(PREFIX_MARK).chain(word.chars().take(chars)).collect()
 }
 
-/// The terms of what a comment says.
-pub fn text_terms(text: &str) -> BTreeSet<String> {
+/// Hands over the terms of what a comment says, each once.
+pub fn each_text_term(text: &str, mut take: impl FnMut(&str)) {
     let mut found: BTreeSet<String> = BTreeSet::new();
     for word in words(text) {
         if found.len() == WORDS_INDEXED_MAX {
@@ -81,16 +81,27 @@ pub fn text_terms(text: &str) -> BTreeSet<String> {
         }
         found.insert(word.text);
     }
-    let prefixes: Vec<String> = found
-        .iter()
-        .flat_map(|word| {
-            let chars = word.chars().count();
-            let short = PREFIX_CHARS.into_iter().filter(move |known| *known <= chars);
-            short.map(|known| prefix_term(word, known))
-        })
-        .collect();
-    found.extend(prefixes);
-    found
+    found.iter().for_each(|word| take(word));
+    let mut term = String::new();
+    for chars in PREFIX_CHARS {
+        // In order, words that begin alike follow each other.
+        let mut last = "";
+        for prefix in found.iter().filter_map(|word| beginning(word, chars)) {
+            if prefix != last {
+                term.clear();
+                term.push(PREFIX_MARK);
+                term.push_str(prefix);
+                take(&term);
+                last = prefix;
+            }
+        }
+    }
+}
+
+/// So many characters of a word that has as many.
+fn beginning(word: &str, chars: usize) -> Option<&str> {
+    let (at, last) = word.char_indices().nth(chars.checked_sub(1)?)?;
+    word.get(..at + last.len_utf8())
 }
 
 /// Where a search looks, as a term: so nothing that is elsewhere costs anything.
@@ -108,9 +119,12 @@ impl ScopeTerm<'_> {
             Self::Room(key, Some(visibility)) => format!("{SCOPE_MARK}{visibility:?}{key}"),
             Self::Project(project) => {
                 // An id may have any characters, and terms only letters and digits.
-                let hex: String =
-                    project.as_str().bytes().map(|byte| format!("{byte:02x}")).collect();
-                format!("{SCOPE_MARK}q{hex}")
+                let mut term = format!("{SCOPE_MARK}q");
+                for byte in project.as_str().bytes() {
+                    let digits = [byte >> 4, byte & 15].map(u32::from);
+                    term.extend(digits.into_iter().filter_map(|digit| char::from_digit(digit, 16)));
+                }
+                term
             }
         }
     }

@@ -112,6 +112,18 @@ impl CommentsHandlers {
         if store.is_quiet(&poll, &opened.room, since_ms) {
             return Ok((ThreadChanges::default(), FollowingDelta::default()));
         }
+        // Boxed, so that the future of the usual call stays small.
+        Box::pin(self.read_changes(ctx, opened, poll, since_ms)).await
+    }
+
+    async fn read_changes(
+        &self,
+        ctx: &Ctx,
+        opened: &Opened,
+        poll: Poll,
+        since_ms: i64,
+    ) -> Result<(ThreadChanges, FollowingDelta), Error> {
+        let store = &self.contents.store;
         let Some(view) = self.contents.threads(ctx, opened).await? else {
             return Ok((ThreadChanges::default(), FollowingDelta::default()));
         };
