@@ -35,6 +35,7 @@ pub(super) const SELECT_REACTIONS: &str = concat!(
 );
 
 /// What became of a comment that somebody wrote.
+#[expect(clippy::large_enum_variant, reason = "nearly all are new, and none is kept for long")]
 pub(super) enum Inserted {
     New(Comment),
     /// There is one with this id, of the same author and with the same body.
