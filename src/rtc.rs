@@ -74,7 +74,8 @@ pub struct RtcLimits {
     pub lossy_buffer_bytes_max: usize,
     /// What waits for the owner of a peer to take it. Then the peer's datagrams wait as well.
     pub events_bytes_max: usize,
-    /// Datagrams of one peer that wait for its task; further ones are lost, as on any network.
+    /// Datagrams of one peer that wait for its task: as many as a client may send before it waits
+    /// for a sign that they came. Further ones are lost, as on any network.
     pub datagrams_waiting_max: usize,
 }
 
@@ -88,7 +89,7 @@ impl Default for RtcLimits {
             reliable_buffer_bytes_max: 4 << 20,
             lossy_buffer_bytes_max: 256 << 10,
             events_bytes_max: 1 << 20,
-            datagrams_waiting_max: 512,
+            datagrams_waiting_max: 1024,
         }
     }
 }
@@ -193,6 +194,13 @@ impl Rtc {
         self.shared.stop.cancel();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
+    }
+}
+
+/// Whoever forgets to close it still ends its tasks.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop.cancel();
     }
 }
 

@@ -2,7 +2,6 @@
 //! comes of them. A panic in str0m ends this task and with it this peer, and nobody else.
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -115,11 +114,9 @@ pub(super) fn now() -> std::time::Instant {
 }
 
 /// Waits until the first event fits; for ever if there is none.
-fn has_room<'a>(news: &'a News, held: &'a VecDeque<Event>) -> impl Future<Output = ()> + 'a {
-    async move {
-        match held.front() {
-            Some(event) => news.has_room_for(event).await,
-            None => std::future::pending().await,
-        }
+async fn has_room(news: &News, held: &VecDeque<Event>) {
+    match held.front() {
+        Some(event) => news.has_room_for(event).await,
+        None => std::future::pending().await,
     }
 }

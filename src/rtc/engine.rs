@@ -207,7 +207,9 @@ impl Engine {
                 return None;
             }
             match self.paths.heard(destination, source, net, now) {
-                Heard::Refused => return Some(net.remote),
+                Heard::Refused => {
+                    return (!self.paths.leads_to(source)).then_some(net.remote);
+                }
                 Heard::Kept => {}
                 Heard::InsteadOf(address) => given_up = Some(address),
             }

@@ -47,10 +47,14 @@ impl Routes {
                 Kind::Dtls => table.by_address.get(&path.remote).map(|claim| &claim.inbox),
                 Kind::Other => None,
             };
-            if let Some(inbox) = inbox
-                && let Ok(place) = inbox.try_reserve()
-            {
-                place.send(Datagram { contents: Bytes::copy_from_slice(contents), path });
+            let Some(inbox) = inbox else { continue };
+            match inbox.try_reserve() {
+                Ok(place) => {
+                    place.send(Datagram { contents: Bytes::copy_from_slice(contents), path });
+                }
+                Err(_) => {
+                    tracing::trace!(remote = %path.remote, "a peer is busy and loses a datagram")
+                }
             }
         }
     }

@@ -87,7 +87,7 @@ async fn a_client_that_offers_can_talk_on_both_channels() {
     let (peer, mut events, mut client) = publisher(&rtc).await;
     talk_both_ways(&peer, &mut events, &mut client).await;
     client.send_text("_reliable", "in words");
-    assert_eq!(data(&mut events).await.2, false);
+    assert!(!data(&mut events).await.2);
     rtc.close().await;
 }
 

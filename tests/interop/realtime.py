@@ -33,9 +33,16 @@ def node_environment(server: Roomd) -> dict[str, str]:
 
 def run_node_tests(server: Roomd, subtests, path: Path, within_seconds: float) -> None:
     """Runs a file of Node's own test runner: each of its tests is a subtest here."""
+    run_node_file(node_environment(server), subtests, path, within_seconds)
+
+
+def run_node_file(
+    environment: dict[str, str], subtests, path: Path, within_seconds: float
+) -> None:
+    """The same for tests that need no server."""
     run = subprocess.run(
         [os.environ["NODE"], "--test-reporter=tap", str(path)],
-        env=node_environment(server),
+        env=environment,
         capture_output=True,
         text=True,
         timeout=within_seconds,
