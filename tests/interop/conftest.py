@@ -13,8 +13,10 @@ import grpc
 import httpx
 import protos
 import pytest
+from grpc_member import GrpcMember
 from harness import DEV_SECRET_KEY, LOG_TAIL_CHARS, Database, Roomd
 from liveblocks import AsyncLiveblocks, Liveblocks
+from live import LiveApi, live_token
 from realtime import Agent, Artifacts
 
 # Requests stay on this machine, whatever proxy the environment names.
@@ -141,3 +143,25 @@ def channel(server):
     options = [("grpc.enable_http_proxy", 0)]
     with grpc.insecure_channel(server.address, options=options) as channel:
         yield channel
+
+
+@pytest.fixture(scope="session")
+def live(server):
+    """LiveKit's client for back ends."""
+    with LiveApi(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def enter(server, stubs):
+    """Lets somebody take part over gRPC as LiveKit's clients do, with a token of LiveKit's."""
+    members = []
+
+    def member(room: str, identity: str, token: str | None = None, **options) -> GrpcMember:
+        token = token or live_token(identity, room, **options)
+        members.append(GrpcMember(server, stubs, room, token, live=True))
+        return members[-1]
+
+    yield member
+    for one in members:
+        one.close()

@@ -13,7 +13,15 @@ from harness import Roomd, eventually
 class GrpcMember:
     """One stay in a room. What comes is kept in `messages`, in its order."""
 
-    def __init__(self, roomd: Roomd, stubs, room: str, token: str, presence: dict | None = None):
+    def __init__(
+        self,
+        roomd: Roomd,
+        stubs,
+        room: str,
+        token: str,
+        presence: dict | None = None,
+        live: bool = False,
+    ):
         self._types = stubs.realtime
         self._requests: queue.SimpleQueue = queue.SimpleQueue()
         self._ended = threading.Event()
@@ -24,7 +32,7 @@ class GrpcMember:
             roomd.address, options=[("grpc.enable_http_proxy", 0)]
         )
         stub = stubs.realtime_rpc.RealtimeServiceStub(self._channel)
-        enter = self._types.EnterRoom(room_id=room)
+        enter = self._types.EnterRoom(room_id=room, live=live)
         enter.presence.update(presence or {})
         self.send(enter=enter)
         self._call = stub.JoinRoom(
@@ -56,6 +64,34 @@ class GrpcMember:
 
     def all(self, kind: str) -> list:
         return [getattr(m, kind) for m in list(self.messages) if m.WhichOneof("message") == kind]
+
+    def signals(self, kind: str) -> list:
+        """What LiveKit's clients are told, by the name of the message."""
+        return [getattr(m, kind) for m in self.all("signal") if m.WhichOneof("message") == kind]
+
+    def signal(self, kind: str, check=lambda message: True):
+        """The first of these that fits, once it has come."""
+
+        def fits(message) -> bool:
+            return message.WhichOneof("message") == kind and check(getattr(message, kind))
+
+        return getattr(self.first("signal", fits), kind)
+
+    def told_of(self, identity: str, check=lambda info: True):
+        """News of a participant, once they have come."""
+        update = self.signal(
+            "update", lambda u: any(p.identity == identity and check(p) for p in u.participants)
+        )
+        return next(p for p in update.participants if p.identity == identity and check(p))
+
+    @property
+    def welcome(self):
+        """What a newcomer is told of the session."""
+        return self.signal("join")
+
+    def payloads(self) -> list[bytes]:
+        """The data that has come."""
+        return [p.user.payload for p in self.all("data") if p.WhichOneof("value") == "user"]
 
     @property
     def actor(self) -> int:

@@ -26,6 +26,8 @@ LOG_TAIL_CHARS = 6000
 
 DEV_SECRET_KEY = "sk_localdev"
 DEV_PUBLIC_KEY = "pk_localdev"
+DEV_LIVE_KEY = "devkey"
+DEV_LIVE_SECRET = "secret"
 
 
 def binary() -> str:
