@@ -157,9 +157,13 @@ def enter(server, stubs):
     """Lets somebody take part over gRPC as LiveKit's clients do, with a token of LiveKit's."""
     members = []
 
-    def member(room: str, identity: str, token: str | None = None, **options) -> GrpcMember:
+    def member(
+        room: str, identity: str, token: str | None = None, wait: bool = True, **options
+    ) -> GrpcMember:
         token = token or live_token(identity, room, **options)
         members.append(GrpcMember(server, stubs, room, token, live=True))
+        if wait:
+            assert members[-1].welcome.participant.identity == identity
         return members[-1]
 
     yield member

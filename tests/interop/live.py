@@ -9,6 +9,7 @@ import re
 import pytest
 from harness import DEV_LIVE_KEY, DEV_LIVE_SECRET
 from livekit import api
+from livekit.protocol.room import PerformRpcRequest, PerformRpcResponse
 
 # Nothing that could be taken for another character.
 SID = re.compile(r"(RM|PA|TR|EV)_[2-9A-HJ-NP-Za-km-z]{12,14}")
@@ -50,6 +51,17 @@ class LiveApi:
             return await asyncio.gather(*map(method, requests))
 
         return self._runner.run(all_of_them())
+
+    def call(self, name: str, request, response):
+        """A method of which this SDK has only the messages, or that it would say otherwise."""
+        rooms = self._client.room
+        head = rooms._auth_header(api.VideoGrants(room_admin=True, room=request.room))
+        return self._runner.run(rooms._client.request("RoomService", name, request, head, response))
+
+    def perform_rpc(self, room: str, identity: str, method: str, payload: str = "", **more) -> str:
+        words = {"room": room, "destination_identity": identity, "method": method}
+        request = PerformRpcRequest(**words, payload=payload, **more)
+        return self.call("PerformRpc", request, PerformRpcResponse).payload
 
     def people(self, room: str) -> list:
         return list(self.list_participants(api.ListParticipantsRequest(room=room)).participants)
