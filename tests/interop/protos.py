@@ -1,7 +1,7 @@
 """Python classes of our schema, made at test time with grpcio-tools.
 
-What the schema takes from LiveKit is not generated: messages of `livekit` are LiveKit's own classes,
-so whoever is told something in them proves that its numbers and types are LiveKit's.
+What the schema takes from LiveKit is not generated: messages of `livekit` are LiveKit's own
+classes, so whoever is told something in them proves that its numbers and types are LiveKit's.
 """
 
 from __future__ import annotations

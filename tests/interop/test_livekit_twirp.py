@@ -83,8 +83,16 @@ def test_a_participant_as_json(twirp, enter, prefix):
     assert list(seen) == PERSON_KEYS
     assert list(seen["permission"]) == PERMISSION_KEYS
     assert list(seen["attributes"].items()) == [("a", "ü"), ("camelCase", ""), ("z", "1")]
-    zeros = {key: seen[key] for key in ("metadata", "name", "region", "kind_details", "data_tracks")}
-    assert zeros == {"metadata": "", "name": "", "region": "", "kind_details": [], "data_tracks": []}
+    zeros = {
+        key: seen[key] for key in ("metadata", "name", "region", "kind_details", "data_tracks")
+    }
+    assert zeros == {
+        "metadata": "",
+        "name": "",
+        "region": "",
+        "kind_details": [],
+        "data_tracks": [],
+    }
     names = (seen["state"], seen["kind"], seen["disconnect_reason"])
     assert names == ("ACTIVE", "STANDARD", "UNKNOWN_REASON")
     assert seen["joined_at"].isdecimal() and isinstance(seen["version"], int)
@@ -166,9 +174,10 @@ def test_protobuf_in_and_out(twirp, prefix):
     made = twirp("CreateRoom", api.CreateRoomRequest(name=prefix).SerializeToString(), PROTOBUF)
     assert (made.status_code, made.headers["Content-Type"]) == (200, PROTOBUF)
     listed = twirp("ListRooms", b"", PROTOBUF)
-    assert models.Room.FromString(made.content) in api.ListRoomsResponse.FromString(
-        listed.content
-    ).rooms, "an empty body is the request that says nothing"
+    assert (
+        models.Room.FromString(made.content)
+        in api.ListRoomsResponse.FromString(listed.content).rooms
+    ), "an empty body is the request that says nothing"
     request = api.DeleteRoomRequest(room=prefix).SerializeToString()
     for expected in (
         (200, PROTOBUF, "0", b""),
