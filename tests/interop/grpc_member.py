@@ -8,10 +8,11 @@ import threading
 import grpc
 from google.protobuf.json_format import MessageToDict
 from harness import Roomd, eventually
+from member import Member
 
 
-class GrpcMember:
-    """One stay in a room. What comes is kept in `messages`, in its order."""
+class GrpcMember(Member):
+    """One stay in a room."""
 
     def __init__(
         self,
@@ -22,11 +23,10 @@ class GrpcMember:
         presence: dict | None = None,
         live: bool = False,
     ):
+        super().__init__()
         self._types = stubs.realtime
         self._requests: queue.SimpleQueue = queue.SimpleQueue()
-        self._ended = threading.Event()
         self._count = 0
-        self.messages: list = []
         self.error: grpc.RpcError | None = None
         self._channel = grpc.insecure_channel(
             roomd.address, options=[("grpc.enable_http_proxy", 0)]
@@ -51,43 +51,15 @@ class GrpcMember:
     def send(self, **message) -> None:
         self._requests.put(self._types.JoinRoomRequest(**message))
 
-    def first(self, kind: str, check=lambda message: True):
-        """The first message of this kind that fits, once it has come."""
-
-        def found():
-            fitting = [m for m in self.all(kind) if check(m)]
-            if not fitting and self._ended.is_set():
-                raise AssertionError(f"the stream ended before {kind}: {self.error}")
-            return fitting[:1]
-
-        return eventually(f"{kind} comes", found)[0]
-
-    def all(self, kind: str) -> list:
-        return [getattr(m, kind) for m in list(self.messages) if m.WhichOneof("message") == kind]
-
     def signals(self, kind: str) -> list:
         """What LiveKit's clients are told, by the name of the message."""
         return [getattr(m, kind) for m in self.all("signal") if m.WhichOneof("message") == kind]
 
     def signal(self, kind: str, check=lambda message: True):
-        """The first of these that fits, once it has come."""
-
         def fits(message) -> bool:
             return message.WhichOneof("message") == kind and check(getattr(message, kind))
 
         return getattr(self.first("signal", fits), kind)
-
-    def told_of(self, identity: str, check=lambda info: True):
-        """News of a participant, once they have come."""
-        update = self.signal(
-            "update", lambda u: any(p.identity == identity and check(p) for p in u.participants)
-        )
-        return next(p for p in update.participants if p.identity == identity and check(p))
-
-    @property
-    def welcome(self):
-        """What a newcomer is told of the session."""
-        return self.signal("join")
 
     def payloads(self) -> list[bytes]:
         """The data that has come."""
@@ -96,10 +68,6 @@ class GrpcMember:
     @property
     def actor(self) -> int:
         return self.first("room_state").actor
-
-    @property
-    def ended(self) -> bool:
-        return self._ended.is_set()
 
     def present(self, presence: dict, target: int = -1) -> None:
         patch = self._types.UpdatePresence(target_actor=target)
@@ -145,9 +113,7 @@ class GrpcMember:
         return [n.register.string_value for n in sorted(inside, key=lambda n: n.parent_key)]
 
     def list_id(self, key: str) -> str:
-        return next(
-            n.id for n in self.storage() if n.parent_id == "root" and n.parent_key == key
-        )
+        return next(n.id for n in self.storage() if n.parent_id == "root" and n.parent_key == key)
 
     def close(self) -> None:
         self._requests.put(None)
