@@ -81,6 +81,12 @@ const ACTIONS = {
   // Whether the server ever sent this text to the window, by whatever way.
   heard: (name, text) => windows.get(name).relay.heard(text),
   cut: (name) => windows.get(name).relay.cut(),
+  // What the page itself offers to tests.
+  act: (name, action, ...words) =>
+    windows.get(name).page.evaluate(
+      ([which, given]) => window.actions[which](...given),
+      [action, words],
+    ),
   screenshot: async (name, path) => void (await windows.get(name).page.screenshot({ path })),
   problems: (name) => windows.get(name).problems,
   async close(name) {

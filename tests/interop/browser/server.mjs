@@ -7,7 +7,7 @@ import { EMOJI_FILES } from "./emoji.mjs";
 
 const { build } = require("esbuild");
 
-const PAGES = ["page", "comments"];
+const PAGES = ["page", "comments", "livekit"];
 const STYLE = `
   body { font: 14px sans-serif; margin: 1em }
   section { border: 1px solid #aaa; margin: 0.5em 0; padding: 0.5em; position: relative }
