@@ -23,7 +23,7 @@ use crate::wire::admin::{self, Probes};
 use crate::wire::front::{Front, FrontParts};
 use crate::wire::livekit::event_body;
 use crate::wire::metrics::Metrics;
-use crate::wire::websocket::WebSockets;
+use crate::wire::websocket::{Signalling, WebSockets};
 
 /// What a server is made of, opened by whoever starts it.
 pub struct Deps {
@@ -41,7 +41,6 @@ pub struct Deps {
 }
 
 /// What rooms that are alive need.
-#[derive(Default)]
 pub struct LiveDeps {
     /// Who is told of what happens in them.
     pub endpoints: Vec<Endpoint>,
@@ -49,6 +48,14 @@ pub struct LiveDeps {
     pub may_unmute: bool,
     /// Absent where clients of LiveKit are only told things by signalling.
     pub rtc: Option<Rtc>,
+    /// Whether whoever enters a room first, by signalling, brings it to life.
+    pub auto_create: bool,
+}
+
+impl Default for LiveDeps {
+    fn default() -> Self {
+        Self { endpoints: Vec::new(), may_unmute: false, rtc: None, auto_create: true }
+    }
 }
 
 /// A server that is ready to listen.
@@ -64,7 +71,7 @@ pub struct App {
 pub async fn build(deps: Deps, stop: CancellationToken) -> Result<App, Error> {
     let Deps { store, authenticator, clock, limits, shutdown, serves_tls, page_networks, live } =
         deps;
-    let LiveDeps { endpoints, may_unmute, rtc } = live;
+    let LiveDeps { endpoints, may_unmute, rtc, auto_create } = live;
     let webhooks =
         Webhooks::new(store.clone(), clock.clone(), endpoints, WebhookLimits::PRODUCTION)?;
     let hooks = LiveHooks { webhooks: webhooks.clone(), write: event_body };
@@ -97,7 +104,7 @@ pub async fn build(deps: Deps, stop: CancellationToken) -> Result<App, Error> {
         limits.clone(),
         clock.clone(),
         &metrics,
-        rtc,
+        Signalling { rtc, auto_create },
     );
     let front = FrontParts {
         table,

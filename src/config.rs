@@ -52,6 +52,8 @@ pub struct Config {
     pub log_filter: String,
     pub otlp_endpoint: Option<String>,
     pub page_networks: Networks,
+    /// Whether whoever enters a room first by LiveKit's signalling brings it to life.
+    pub livekit_auto_create: bool,
     /// Whether a back end may unmute people.
     pub livekit_remote_unmute: bool,
     pub rtc_listen: RtcListen,
@@ -89,6 +91,7 @@ impl Default for Config {
             log_filter: "info".to_owned(),
             otlp_endpoint: None,
             page_networks: Networks::default(),
+            livekit_auto_create: true,
             livekit_remote_unmute: false,
             rtc_listen: RtcListen::Auto,
             rtc_addresses: Vec::new(),

@@ -22,6 +22,7 @@ pub async fn open_live(
         endpoints: endpoints(config, authenticator, now_ms).await?,
         may_unmute: config.livekit_remote_unmute,
         rtc: open_rtc(config, address).await?,
+        auto_create: config.livekit_auto_create,
     })
 }
 

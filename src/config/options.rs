@@ -286,6 +286,16 @@ pub static OPTIONS: &[OptionSpec] = &[
         show: |config| config.page_networks.to_string(),
     },
     OptionSpec {
+        name: "livekit_auto_create",
+        unit: "true or false",
+        group: SERVER,
+        reach: Reach::Server,
+        help: "Whether a client of LiveKit may enter a room that CreateRoom was not called for",
+        borrowed_env: &[],
+        set: |config, raw| value::truth(raw).map(|is_on| config.livekit_auto_create = is_on),
+        show: |config| config.livekit_auto_create.to_string(),
+    },
+    OptionSpec {
         name: "livekit_remote_unmute",
         unit: "true or false",
         group: SERVER,

@@ -136,8 +136,16 @@ pub struct Ctx {
     /// The address by which the caller reached the server, such as `https://rooms.example.com`.
     /// Only for methods whose replies have such addresses, and if the caller told.
     pub origin: Option<Arc<str>>,
-    /// When the caller's token expires, which ends a stream. Only for streams.
+    /// Only for streams, which a token's end ends.
+    pub token: TokenTimes,
+}
+
+/// Of the caller's token; nothing is known of a key's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TokenTimes {
     pub expires_at_ms: Option<i64>,
+    /// When it became valid, since tokens can be revoked up to a time.
+    pub valid_from_s: Option<i64>,
 }
 
 impl Ctx {

@@ -11,6 +11,7 @@ mod documents;
 mod feeds;
 mod join;
 mod live;
+mod live_join;
 mod load;
 mod log;
 mod timing;

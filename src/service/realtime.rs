@@ -63,7 +63,7 @@ impl RealtimeService for RealtimeHandlers {
         let caller = ctx.caller()?.clone();
         let open = Arc::clone(&self.open).try_acquire_owned();
         let open = open.map_err(|_| refusal(&CloseReason::Overloaded))?;
-        let expiry = ctx.expires_at_ms.map(|at_ms| {
+        let expiry = ctx.token.expires_at_ms.map(|at_ms| {
             let left_ms = at_ms.saturating_sub(ctx.now_ms());
             Box::pin(tokio::time::sleep(Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))))
         });
@@ -76,6 +76,7 @@ impl RealtimeService for RealtimeHandlers {
             session: None,
             waiting: VecDeque::new(),
             clock: ctx.clock.clone(),
+            valid_from_s: ctx.token.valid_from_s,
             is_over: false,
             _open: open,
         };
@@ -98,11 +99,14 @@ struct Stay {
     session: Option<Session>,
     waiting: VecDeque<v1::JoinRoomResponse>,
     clock: Clock,
+    /// When the caller's token became valid.
+    valid_from_s: Option<i64>,
     is_over: bool,
     _open: OwnedSemaphorePermit,
 }
 
 /// What happens next in a stay.
+#[expect(clippy::large_enum_variant, reason = "there is one, for as long as it takes to handle it")]
 enum Event {
     Frames(Option<CloseReason>),
     Request(Option<Result<v1::JoinRoomRequest, Error>>),
@@ -194,7 +198,7 @@ impl Stay {
             dialect: StorageDialect::Compact,
             link: Link::Stream,
             live: None,
-            valid_from_s: None,
+            valid_from_s: self.valid_from_s,
         };
         self.session = Some(self.rooms.join(join).await?);
         Ok(())
@@ -220,7 +224,7 @@ impl Stay {
             dialect: StorageDialect::Compact,
             link: if enter.live { Link::Stream } else { Link::Plain },
             live: None,
-            valid_from_s: None,
+            valid_from_s: self.valid_from_s,
         };
         let session = self.rooms.join(join).await.map_err(|reason| refusal(&reason))?;
         session.receive(vec![presence]).await.map_err(|reason| refusal(&reason))?;

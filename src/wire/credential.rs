@@ -9,7 +9,7 @@ use super::table::{Credentials, MethodSpec};
 use super::{livekit, rocket_chat};
 use crate::auth::credentials::{Authenticator, SessionCredential};
 use crate::auth::livekit::{LIVE_TOKEN_LEEWAY_S, is_live_token};
-use crate::domain::ctx::{Actor, Caller, missing_credential};
+use crate::domain::ctx::{Actor, Caller, TokenTimes, missing_credential};
 use crate::error::{Code, Error};
 
 /// Nobody for a method that needs no credential, and for those that refuse nobody themselves.
@@ -43,24 +43,28 @@ pub async fn caller(
     caller.ok_or_else(missing_credential).map(Some)
 }
 
-/// When the caller's token expires; a key does not.
-pub async fn expiry(
+/// From when until when the caller's token is valid.
+pub async fn times(
     head: &Parts,
     caller: Option<&Caller>,
     authenticator: &Authenticator,
     now_ms: i64,
-) -> Result<Option<i64>, Error> {
+) -> Result<TokenTimes, Error> {
     match caller.map(|caller| &caller.actor) {
         Some(Actor::User(_)) => {
-            let Some(token) = bearer(&head.headers)? else { return Ok(None) };
-            let credential = SessionCredential::Token(token);
-            Ok(authenticator.admit(credential, now_ms).await?.expires_at_ms)
+            let Some(token) = bearer(&head.headers)? else { return Ok(TokenTimes::default()) };
+            let admitted = authenticator.admit(SessionCredential::Token(token), now_ms).await?;
+            Ok(TokenTimes {
+                expires_at_ms: admitted.expires_at_ms,
+                valid_from_s: admitted.valid_from_s,
+            })
         }
         Some(Actor::Live(token)) => {
             let end_s = token.expires_at_s.saturating_add(LIVE_TOKEN_LEEWAY_S);
-            Ok(Some(end_s.saturating_mul(1_000)))
+            let expires_at_ms = Some(end_s.saturating_mul(1_000));
+            Ok(TokenTimes { expires_at_ms, valid_from_s: token.not_before_s })
         }
-        Some(Actor::Secret | Actor::Public) | None => Ok(None),
+        Some(Actor::Secret | Actor::Public) | None => Ok(TokenTimes::default()),
     }
 }
 

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::auth::credentials::Authenticator;
 use crate::config::Limits;
-use crate::domain::ctx::{Caller, Clock, Ctx};
+use crate::domain::ctx::{Caller, Clock, Ctx, TokenTimes};
 use crate::error::{Code, Error};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -356,14 +356,14 @@ impl Exchange<'_> {
             origin: spec
                 .filter(|spec| spec.addresses)
                 .and_then(|_| origin::of(self.head, parts.serves_tls)),
-            expires_at_ms: None,
+            token: TokenTimes::default(),
         }
     }
 
-    /// When the caller's token expires; a key does not.
-    pub async fn token_expiry(&self, ctx: &Ctx) -> Result<Option<i64>, Error> {
+    /// From when until when the caller's token is valid.
+    pub async fn token_times(&self, ctx: &Ctx) -> Result<TokenTimes, Error> {
         let authenticator = self.state.authenticator();
-        credential::expiry(self.head, ctx.caller.as_ref(), authenticator, ctx.now_ms()).await
+        credential::times(self.head, ctx.caller.as_ref(), authenticator, ctx.now_ms()).await
     }
 
     /// When the call must have ended: what the caller asked for, within our bounds. A timer takes a

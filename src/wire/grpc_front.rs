@@ -101,7 +101,7 @@ async fn stream_context(
     headers: &HeaderMap,
 ) -> Result<Ctx, Error> {
     let mut ctx = exchange.context(spec, exchange.stream_deadline(timeout(headers)?)?).await?;
-    ctx.expires_at_ms = exchange.token_expiry(&ctx).await?;
+    ctx.token = exchange.token_times(&ctx).await?;
     Ok(ctx)
 }
 

@@ -10,7 +10,7 @@ use super::grpc::{GrpcLimits, Services};
 use super::json::ReadOptions;
 use super::routes::{Match, Routes};
 use super::table::{Answer, Input, RestInput, Table};
-use crate::domain::ctx::{Clock, Ctx};
+use crate::domain::ctx::{Clock, Ctx, TokenTimes};
 use crate::error::{Code, Error};
 use crate::proto::google::api::HttpBody;
 use crate::proto::stream::{Replies, Requests};
@@ -110,7 +110,7 @@ fn ctx() -> Ctx {
         deadline: None,
         clock,
         origin: None,
-        expires_at_ms: None,
+        token: TokenTimes::default(),
     }
 }
 

@@ -27,6 +27,7 @@ use self::close::{Close, Ending};
 use self::connection::Terms;
 use self::handshake::Asked;
 pub(super) use self::handshake::is_asked_for;
+pub use self::signal::Signalling;
 use super::body::Body;
 use super::front::Exchange;
 use super::listener::Upgrades;
@@ -39,7 +40,6 @@ use crate::error::{Code, Error};
 use crate::room::close::CloseReason;
 use crate::room::registry::Rooms;
 use crate::room::session::{Session, StorageDialect};
-use crate::rtc::Rtc;
 
 /// Connections above the limit that are being told so. More of them are not even upgraded.
 const REFUSALS_MAX: usize = 1_000;
@@ -54,7 +54,7 @@ struct Inner {
     limits: Limits,
     clock: Clock,
     metrics: WebSocketMetrics,
-    rtc: Option<Rtc>,
+    signalling: Signalling,
     slots: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
 }
@@ -80,13 +80,13 @@ impl WebSockets {
         limits: Limits,
         clock: Clock,
         metrics: &Metrics,
-        rtc: Option<Rtc>,
+        signalling: Signalling,
     ) -> Self {
         Self(Arc::new(Inner {
             rooms,
             admission: Admission::new(authenticator),
             clock,
-            rtc,
+            signalling,
             metrics: metrics.websocket.clone(),
             slots: Arc::new(Semaphore::new(limits.websocket_connections_max)),
             refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),

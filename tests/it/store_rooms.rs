@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use roomd::domain::ctx::{Actor, Caller, Clock, Ctx, Guarded, ProjectGrant};
+use roomd::domain::ctx::{Actor, Caller, Clock, Ctx, Guarded, ProjectGrant, TokenTimes};
 use roomd::domain::ids::{OrganizationId, ProjectId, RoomId};
 use roomd::domain::metadata::MetadataValue;
 use roomd::domain::permissions::{Level, Resource, ScopeList};
@@ -62,7 +62,7 @@ pub fn open(room: Option<Guarded<Arc<Room>>>) -> Option<Arc<Room>> {
         deadline: None,
         clock: Clock::from_fn(|| 0),
         origin: None,
-        expires_at_ms: None,
+        token: TokenTimes::default(),
     };
     room.map(|room| ctx.open(Some(room), Level::Read, Resource::Room).unwrap())
 }

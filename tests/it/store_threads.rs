@@ -6,7 +6,7 @@ use roomd::domain::comment::{
     Comment, CommentBody, CommentDraft, CommentMetadata, Thread, ThreadDraft, Visibility,
 };
 use roomd::domain::content_id::{CommentId, ThreadId};
-use roomd::domain::ctx::{Actor, Caller, Clock, Ctx, ThreadRight, User, UserRights};
+use roomd::domain::ctx::{Actor, Caller, Clock, Ctx, ThreadRight, TokenTimes, User, UserRights};
 use roomd::domain::ids::{OrganizationId, ProjectId, UserId};
 use roomd::domain::permissions::{AccessPatterns, Level};
 use roomd::error::Code;
@@ -88,7 +88,7 @@ pub async fn rights(db: &Database, raw: &str, scopes: &[&str], level: Level) -> 
         deadline: None,
         clock: Clock::system(),
         origin: None,
-        expires_at_ms: None,
+        token: TokenTimes::default(),
     };
     ctx.threads(&find(db, raw).await.unwrap(), level).unwrap()
 }

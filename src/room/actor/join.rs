@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::oneshot;
 
-use super::live::live_join;
+use super::live_join::live_join;
 use super::{Actor, Connection, Flow};
 use crate::domain::ctx::Actor as Identity;
 use crate::domain::permissions::{Level, Matrix, Resource};

@@ -1,8 +1,9 @@
-use std::collections::{BTreeMap, BTreeSet};
+mod random;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use proptest::prelude::*;
 
 use super::message::{LiveMessage, LivePacket, PacketValue, RpcCall};
 use super::*;
@@ -347,110 +348,4 @@ fn guests_of_other_rooms_are_shown_until_they_leave_there() {
     assert!(gone.info.is_none() && &*gone.room == "there");
     there.show_forwarded("ann", None, &mut Effects::default());
     assert!(there.listing().people.is_empty());
-}
-
-/// A step that somebody takes.
-#[derive(Debug, Clone)]
-enum Step {
-    Join(u8, u8),
-    Leave(u8),
-    Activate(u8),
-    Publish(u8),
-    Unpublish(u8),
-    Hide(u8, bool),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        (0..4_u8, 0..3_u8).prop_map(|(who, link)| Step::Join(who, link)),
-        (0..12_u8).prop_map(Step::Leave),
-        (0..12_u8).prop_map(Step::Activate),
-        (0..12_u8).prop_map(Step::Publish),
-        (0..12_u8).prop_map(Step::Unpublish),
-        (0..4_u8, any::<bool>()).prop_map(|(who, hidden)| Step::Hide(who, hidden)),
-    ];
-    prop::collection::vec(step, 0..60)
-}
-
-proptest! {
-    /// Whatever happens, what is counted is what is listed, nobody is listed without a connection,
-    /// and every participant that was told of as joined is told of as left.
-    #[test]
-    fn what_is_counted_is_what_is_there(steps in steps()) {
-        let mut live = live(0);
-        let mut connected: BTreeMap<ActorId, (String, Link)> = BTreeMap::new();
-        let mut active: BTreeSet<Arc<str>> = BTreeSet::new();
-        let mut published: BTreeSet<String> = BTreeSet::new();
-        let mut effects = Effects::default();
-        for (number, step) in steps.into_iter().enumerate() {
-            let actor = ActorId::try_from(number).unwrap();
-            let nth = |n: u8| connected.keys().nth(usize::from(n)).copied();
-            match step {
-                Step::Join(who, link) => {
-                    let link = [Link::Plain, Link::Stream, Link::Signal][usize::from(link)];
-                    let who = format!("u{who}");
-                    let sid = format!("PA_{actor}").into();
-                    let join = somebody(&who, link);
-                    for gone in live.join(actor, join, (sid, NOW_MS), &mut effects) {
-                        connected.remove(&gone);
-                    }
-                    connected.insert(actor, (who, link));
-                }
-                Step::Leave(n) => if let Some(actor) = nth(n) {
-                    connected.remove(&actor);
-                    live.leave(actor, LeaveReason::ClientInitiated, &mut effects);
-                },
-                Step::Activate(n) => if let Some(actor) = nth(n) {
-                    live.activate(actor, &mut effects);
-                },
-                Step::Publish(n) => if let Some(by) = nth(n) {
-                    live.add_track(by, camera(&format!("TR_{actor}")), &mut effects);
-                },
-                Step::Unpublish(n) => if let Some(by) = nth(n) {
-                    let info = live.identity(by).and_then(|identity| live.find(identity));
-                    let sids = info.map(|info| &info.tracks).into_iter().flatten();
-                    let sids: Vec<String> = sids.map(|track| track.sid.clone()).collect();
-                    live.unpublish(by, &sids, &mut effects);
-                },
-                Step::Hide(who, hidden) => {
-                    let permission = Some(Permission { hidden, ..permission() });
-                    let change = ParticipantChange { permission, ..Default::default() };
-                    drop(live.update(&format!("u{who}"), change, &mut effects));
-                }
-            }
-            for news in effects.news.drain(..) {
-                let sid = news.participant.as_ref().map(|info| Arc::clone(&info.sid));
-                let track = news.track.as_ref().map(|track| track.sid.clone());
-                match news.event.name() {
-                    "participant_joined" => prop_assert!(active.insert(sid.unwrap())),
-                    "participant_left" => prop_assert!(active.remove(&sid.unwrap())),
-                    "participant_connection_aborted" => {
-                        prop_assert!(!active.contains(&sid.unwrap()));
-                    }
-                    "track_published" => prop_assert!(published.insert(track.unwrap())),
-                    "track_unpublished" => prop_assert!(published.remove(&track.unwrap())),
-                    other => prop_assert!(false, "{other}"),
-                }
-            }
-            let listing = live.listing();
-            let identities: BTreeSet<&str> =
-                listing.people.iter().map(|info| &*info.identity).collect();
-            let expected: BTreeSet<&str> =
-                connected.values().map(|(identity, _)| identity.as_str()).collect();
-            prop_assert_eq!(&identities, &expected);
-            let summary = live.summary().unwrap();
-            let visible = listing.people.iter().filter(|info| info.is_visible());
-            prop_assert_eq!(summary.participants as usize, visible.clone().count());
-            let publishers = visible.filter(|info| !info.tracks.is_empty()).count();
-            prop_assert_eq!(summary.publishers as usize, publishers);
-            let tracks: BTreeSet<String> = listing.people.iter()
-                .flat_map(|info| info.tracks.iter().map(|track| track.sid.clone())).collect();
-            prop_assert_eq!(&tracks, &published);
-            let is_active = |info: &&Arc<Participant>| info.state == ParticipantState::Active;
-            let now: BTreeSet<Arc<str>> = listing.people.iter().filter(is_active)
-                .map(|info| Arc::clone(&info.sid)).collect();
-            prop_assert_eq!(&now, &active);
-            prop_assert_eq!(live.is_occupied(), !connected.is_empty());
-        }
-    }
 }

@@ -6,7 +6,7 @@ use http::header::{IF_MATCH, IF_NONE_MATCH, RANGE};
 use http::{HeaderMap, Method as Verb};
 
 use super::*;
-use crate::domain::ctx::Clock;
+use crate::domain::ctx::{Clock, TokenTimes};
 
 const PIECE_BYTES: usize = 10;
 
@@ -61,7 +61,7 @@ impl World {
             deadline: None,
             clock: Clock::from_fn(|| 0),
             origin: None,
-            expires_at_ms: None,
+            token: TokenTimes::default(),
         };
         answer(open, ctx, (), asked).await
     }

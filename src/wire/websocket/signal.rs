@@ -25,6 +25,7 @@ use crate::domain::live::LiveToken;
 use crate::room::close::CloseReason;
 use crate::room::live::Link;
 use crate::room::session::{Join, LiveClient, RoomAddress, StorageDialect};
+use crate::rtc::Rtc;
 use crate::wire::body::Body;
 use crate::wire::front::Exchange;
 use crate::wire::listener::Upgrades;
@@ -35,6 +36,14 @@ const PATH: &str = "/rtc";
 const VALIDATE: &str = "/rtc/validate";
 /// Of signalling over one connection, which clients fall back from.
 const NEWER: &str = "/rtc/v1";
+
+/// What signalling needs besides rooms.
+pub struct Signalling {
+    /// Absent where clients are only told things by signalling.
+    pub rtc: Option<Rtc>,
+    /// Whether whoever enters a room first brings it to life.
+    pub auto_create: bool,
+}
 
 /// What is served at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +150,11 @@ impl Inner {
         let caller = livekit::caller(exchange.head, self.admission.authenticator(), now_ms).await;
         let caller = caller.map_err(|error| Refusal::of_credential(&error, exchange))?;
         let (caller, token, room) = request::check(caller)?;
+        let address = RoomAddress { project: caller.project.clone(), room };
+        let may_create = self.signalling.auto_create || token.grant.room_create;
+        if !may_create && self.rooms.live_room(&address).is_none() {
+            return Err(Refusal::no_room());
+        }
         let asked = Asked::parse(exchange.head.uri.query().unwrap_or_default());
         let attributes = match token.grant.can_update_own_metadata {
             Some(true) => asked.attributes,
@@ -153,7 +167,7 @@ impl Inner {
             capabilities: asked.capabilities,
         };
         let join = Join {
-            address: RoomAddress { project: caller.project.clone(), room },
+            address,
             caller,
             dialect: StorageDialect::Compact,
             link: Link::Signal,
@@ -201,7 +215,7 @@ impl Inner {
         let parts = Parts {
             rooms: &self.rooms,
             authenticator: self.admission.authenticator(),
-            rtc: self.rtc.as_ref(),
+            rtc: self.signalling.rtc.as_ref(),
             limits: &self.limits,
             clock: &self.clock,
             metrics: &self.metrics,

@@ -24,6 +24,11 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "the server has no room for more connections")
     }
 
+    /// It would have to be brought to life first.
+    pub fn no_room() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "requested room does not exist")
+    }
+
     pub fn of_credential(error: &Error, exchange: &Exchange<'_>) -> Self {
         call::log(error, &exchange.request_id);
         match livekit::is_refused(error) {
@@ -36,6 +41,7 @@ impl Refusal {
         let Self(status, text) = self;
         let code = match status {
             StatusCode::UNAUTHORIZED => tonic::Code::Unauthenticated,
+            StatusCode::NOT_FOUND => tonic::Code::NotFound,
             StatusCode::SERVICE_UNAVAILABLE => tonic::Code::Unavailable,
             _ => tonic::Code::InvalidArgument,
         };
