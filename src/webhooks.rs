@@ -113,7 +113,9 @@ impl Webhooks {
             return Err(Error::invalid("body", problem));
         }
         let wanting = self.0.endpoints.iter().map(|served| &served.endpoint);
-        let wanting = wanting.filter(|endpoint| endpoint.events.lets_through(&event.name));
+        let wanting = wanting.filter(|endpoint| {
+            endpoint.project == *project && endpoint.events.lets_through(&event.name)
+        });
         let endpoints: Vec<_> = wanting.map(|endpoint| endpoint.id.clone()).collect();
         if endpoints.is_empty() {
             return Ok(None);

@@ -48,6 +48,7 @@ async fn endpoints(
         url: url.clone(),
         signer: signer.clone(),
         events: EventFilter::All,
+        project: key.project_id.clone(),
     };
     Ok(config.webhook_urls.iter().map(endpoint).collect())
 }

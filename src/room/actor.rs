@@ -167,7 +167,10 @@ pub(super) async fn run(
             let reason = actor.serve(inbox).await;
             actor.end(reason).await;
         }
-        Ok(None) => calls::refuse_all(inbox, &CloseReason::RoomDeleted),
+        Ok(None) => {
+            rooms.live.remove(&address);
+            calls::refuse_all(inbox, &CloseReason::RoomDeleted);
+        }
         Err(error) => {
             tracing::error!(room = %address.room, error = %chain(&error), "failed to open a room");
             calls::refuse_all(inbox, &CloseReason::Unavailable);
@@ -383,6 +386,9 @@ impl Actor {
             }
             let nonce = join::nonce();
             self.state.people.change_rights(*actor, rights, nonce, &mut effects);
+            if !matches!(connection.caller.actor, crate::domain::ctx::Actor::Live(_)) {
+                self.state.live.change_rights(*actor, live_join::permission(rights), &mut effects);
+            }
         }
         self.carry_out(effects);
         Flow::On
@@ -398,6 +404,7 @@ impl Actor {
         let lost = reason == CloseReason::Unavailable || reason == CloseReason::RoomDeleted;
         if lost {
             self.commit.fail();
+            self.leave_all_live(&reason).await;
         } else {
             self.flush_feeds().await;
             self.leave_all_live(&reason).await;

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::close::CloseReason;
+use super::live::message::LiveMessage;
 use super::message::{Frame, ServerMessage};
 
 #[derive(Debug)]
@@ -53,6 +54,8 @@ impl Outbox {
             ServerMessage::StorageChunk { .. } | ServerMessage::StorageItems { .. } => {
                 queue.holds_storage = true;
             }
+            // Nor does who is here, which a newcomer is told once, however much they say of themselves.
+            ServerMessage::Live(LiveMessage::Joined(_)) => {}
             _ => queue.bytes += frame.cost_bytes(),
         }
         if queue.bytes > self.bytes_max {

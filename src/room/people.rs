@@ -98,11 +98,28 @@ impl People {
     }
 
     fn presences(&mut self) -> Vec<(ActorId, RawJson)> {
-        let connected = self.connected.iter_mut();
+        let connected = self.connected.iter_mut().filter(|(_, known)| !known.is_hidden);
         let connected =
             connected.filter_map(|(actor, known)| Some((*actor, known.presence.full()?)));
         let shown = self.shown.values().map(|shown| (shown.actor, Arc::clone(&shown.presence)));
         connected.chain(shown).collect()
+    }
+
+    /// Somebody is shown to the others from now on, or is not any more.
+    pub fn set_hidden(&mut self, actor: ActorId, is_hidden: bool, effects: &mut Effects) {
+        let Some(known) = self.connected.get_mut(&actor) else { return };
+        if std::mem::replace(&mut known.is_hidden, is_hidden) == is_hidden {
+            return;
+        }
+        let told = match is_hidden {
+            true => ServerMessage::UserLeft { actor },
+            false => ServerMessage::UserJoined { actor, member: known.member.clone() },
+        };
+        effects.send(everybody_but(actor), told);
+        if let Some(data) = known.presence.full().filter(|_| !is_hidden) {
+            let target = Some(SERVER_ACTOR);
+            effects.send(everybody_but(actor), ServerMessage::Presence { actor, data, target });
+        }
     }
 
     pub fn leave(&mut self, actor: ActorId, effects: &mut Effects) {
@@ -122,6 +139,9 @@ impl People {
         match target {
             Some(_) => known.presence.replace(Arc::clone(&data)),
             None => known.presence.patch(Arc::clone(&data)),
+        }
+        if known.is_hidden {
+            return;
         }
         let to = match target {
             Some(one) if one != SERVER_ACTOR => To::One(one),

@@ -103,13 +103,18 @@ impl Rooms {
 
     /// The room is gone, or has another name: whoever is in it has to go.
     pub async fn close_room(&self, address: &RoomAddress, reason: CloseReason) {
+        self.tell(address, Command::Close(reason.clone())).await;
+        if self.inner.is_running(address) {
+            // It settles what is known of its life when it ends.
+            return;
+        }
         match &reason {
             CloseReason::RoomRenamed { to } => {
-                self.inner.live.rename(address, &RoomId::trusted(Arc::clone(to)));
+                let (to, now_ms) = (RoomId::trusted(Arc::clone(to)), self.inner.clock.now_ms());
+                self.inner.live.rename(address, &to, now_ms);
             }
             _ => self.inner.live.remove(address),
         }
-        self.tell(address, Command::Close(reason)).await;
     }
 
     /// A room that is not in memory needs not be told.
@@ -229,6 +234,7 @@ async fn run(
     if AssertUnwindSafe(room).catch_unwind().await.is_err() {
         // Its connections were closed as it was dropped; they come back to what was stored.
         tracing::error!(room = %address.room, "a room panicked");
+        rooms.live.vacate(&address, rooms.clock.now_ms());
     }
     rooms.remove(&address, &mailbox);
     // Whoever came while the room was being unloaded gets the next one.

@@ -212,8 +212,8 @@ impl RoomService for LiveRoomHandlers {
             sender: None,
             nonce: request.nonce,
         };
-        check::check_data(&data)?;
         let to = (request.destination_identities, request.destination_sids);
+        check::check_data(&data, to.0.len() + to.1.len())?;
         self.rooms.send_data(&address, data, to).await?;
         Ok(livekit::SendDataResponse {})
     }

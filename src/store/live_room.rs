@@ -36,6 +36,8 @@ const REVOKE: &str = "INSERT INTO live_revocation (project_id, room_id, identity
     SELECT r.project_id, r.id, $3, $4 FROM room r WHERE r.project_id = $1 AND r.id = $2 \
     ON CONFLICT (project_id, room_id, identity) DO UPDATE SET before_s = excluded.before_s \
     WHERE live_revocation.before_s < excluded.before_s";
+const HAS_REVOCATIONS: &str = "SELECT before_s FROM live_revocation \
+    WHERE project_id = $1 AND room_id = $2 LIMIT 1";
 const FIND_REVOCATION: &str = "SELECT before_s FROM live_revocation \
     WHERE project_id = $1 AND room_id = $2 AND identity = $3";
 
@@ -171,6 +173,24 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// Whether anybody's tokens were revoked for a room.
+    pub async fn has_live_revocations(
+        &self,
+        project: &ProjectId,
+        room: &RoomId,
+    ) -> Result<bool, Error> {
+        let row: Option<(i64,)> = self
+            .read("live_revocation", async {
+                on_db!(&self.inner.db, |c| sqlx::query_as(HAS_REVOCATIONS)
+                    .bind(project.as_str())
+                    .bind(room.as_str())
+                    .fetch_optional(c)
+                    .await)
+            })
+            .await?;
+        Ok(row.is_some())
     }
 
     /// Since when somebody's tokens must have become valid to open the room.

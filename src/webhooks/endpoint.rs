@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::url::WebhookUrl;
-use crate::domain::ids::WebhookEndpointId;
+use crate::domain::ids::{ProjectId, WebhookEndpointId};
 use crate::error::Error;
 
 /// An address that is told events. What waits for it waits under `id`, which must stay the same
@@ -17,6 +17,8 @@ pub struct Endpoint {
     pub url: WebhookUrl,
     pub signer: Arc<dyn Signer>,
     pub events: EventFilter,
+    /// Whose events it is told of.
+    pub project: ProjectId,
 }
 
 /// The dialect of an endpoint. A signature tells when it was made, so each attempt has its own.

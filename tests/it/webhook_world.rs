@@ -328,7 +328,7 @@ impl Drop for Engine {
 
 pub fn endpoint(url: WebhookUrl) -> Endpoint {
     let signer = Arc::new(LiveKitSigner::new(API_KEY, SECRET));
-    Endpoint { id: url.endpoint_id(), url, signer, events: EventFilter::All }
+    Endpoint { id: url.endpoint_id(), url, signer, events: EventFilter::All, project: project() }
 }
 
 /// The tiny limits, but for queues that a test means to fill.

@@ -15,6 +15,11 @@ pub const IDENTITY_BYTES_MAX: usize = 256;
 /// What SendData carries, and one message of a data channel.
 pub const DATA_BYTES_MAX: usize = 64_000;
 
+/// Whom one packet may name.
+pub const DESTINATIONS_MAX: usize = 1_000;
+/// What a packet is about.
+pub const TOPIC_BYTES_MAX: usize = 1_024;
+
 fn exceeds(what: &str, limit: usize) -> Error {
     Error::argument(format!("{what} exceeds limits"), limit.to_string())
 }

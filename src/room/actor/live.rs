@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 
 use super::{Actor, Flow, Reply};
 use crate::domain::ctx::Actor as Identity;
-use crate::domain::live::{LeaveReason, LiveRoom, LiveSettings, SidKind, new_sid};
+use crate::domain::ids::RoomId;
+use crate::domain::live::{LeaveReason, LiveRoom, LiveSettings, SidKind, check_metadata, new_sid};
 use crate::error::{Error, chain};
 use crate::room::close::CloseReason;
 use crate::room::effects::{Effects, To};
@@ -24,6 +25,8 @@ use crate::store::{LiveWrite, Told};
 
 /// Steps of one room's life that wait for the database.
 const WRITES_LEN_MAX: usize = 10_000;
+/// The same, in one transaction.
+const WRITES_AT_A_TIME: usize = 256;
 /// After the database failed.
 const RETRY_AFTER_MS: i64 = 1_000;
 
@@ -59,6 +62,8 @@ pub(super) struct LiveWrites {
     retry_at_ms: Option<i64>,
     /// What the directory and the database were told last.
     told_ends_at_ms: Option<i64>,
+    /// Whether tokens of anybody were revoked; unknown until somebody comes with one.
+    has_revocations: Option<bool>,
 }
 
 impl LiveWrites {
@@ -80,7 +85,13 @@ impl LiveWrites {
 
     fn push(&mut self, write: LiveWrite) {
         if self.waiting.len() == WRITES_LEN_MAX {
-            self.waiting.pop_front();
+            // What the room is must be stored; of what back ends are told, the oldest goes.
+            let oldest = self.waiting.iter().position(|write| matches!(write, LiveWrite::Tell(_)));
+            match oldest {
+                Some(oldest) => drop(self.waiting.remove(oldest)),
+                None => drop(self.waiting.pop_front()),
+            }
+            tracing::warn!("the database takes too long: an event of a room is told to nobody");
         }
         self.waiting.push_back(write);
     }
@@ -106,29 +117,19 @@ impl Actor {
             Identity::Live(token) => Some(token.not_before_s.unwrap_or(0)),
             _ => join.valid_from_s,
         };
-        if let Some(valid_from_s) = valid_from_s {
-            let address = &self.address;
-            let revoked = self.rooms.store.find_live_revocation(
-                &address.project,
-                &address.room,
-                &live.identity,
-            );
-            match revoked.await {
-                Ok(before_s) if before_s.is_some_and(|before_s| valid_from_s < before_s) => {
-                    return Err(CloseReason::Removed);
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!(error = %chain(&error), "failed to look for a revocation");
-                    return Err(CloseReason::Unavailable);
-                }
-            }
+        if let Some(valid_from_s) = valid_from_s
+            && self.is_revoked(&live.identity, valid_from_s).await?
+        {
+            return Err(CloseReason::Removed);
         }
         if self.state.live.room().is_none() {
             let settings = match &join.caller.actor {
                 Identity::Live(token) => token.room.clone(),
                 _ => LiveSettings::default(),
             };
+            let has_place = self.rooms.live.check_place(settings.metadata.len());
+            has_place.map_err(|_| CloseReason::Overloaded)?;
+            check_metadata(&settings.metadata).map_err(|_| CloseReason::NotAllowed)?;
             let room = self.new_live_room(&settings).map_err(|_| CloseReason::Unavailable)?;
             self.begin_live(room);
         }
@@ -136,6 +137,26 @@ impl Actor {
             true => Ok(()),
             false => Err(CloseReason::RoomFull),
         }
+    }
+
+    /// Most rooms have no revocation, which is known after the first look.
+    async fn is_revoked(&mut self, identity: &str, valid_from_s: i64) -> Result<bool, CloseReason> {
+        let (store, address) = (&self.rooms.store, &self.address);
+        let (project, room) = (&address.project, &address.room);
+        let failed = |error: Error| {
+            tracing::error!(error = %chain(&error), "failed to look for a revocation");
+            CloseReason::Unavailable
+        };
+        let has_some = match self.live.has_revocations {
+            Some(known) => known,
+            None => store.has_live_revocations(project, room).await.map_err(failed)?,
+        };
+        self.live.has_revocations = Some(has_some);
+        if !has_some {
+            return Ok(false);
+        }
+        let before_s = store.find_live_revocation(project, room, identity).await.map_err(failed)?;
+        Ok(before_s.is_some_and(|before_s| valid_from_s < before_s))
     }
 
     pub(super) fn enter_live(&mut self, actor: ActorId, live: LiveJoin) -> Result<(), Error> {
@@ -211,9 +232,7 @@ impl Actor {
             let sid = summary.room.sid.to_string();
             self.live.push(LiveWrite::EndsAt { sid, ends_at_ms });
         }
-        if let Err(error) = self.rooms.live.set(&self.address, summary, ends_at_ms) {
-            tracing::warn!(error = %chain(&error), "a room is alive and not listed");
-        }
+        self.rooms.live.set(&self.address, summary, ends_at_ms);
     }
 
     /// Begins to write what waits.
@@ -224,7 +243,8 @@ impl Actor {
             return;
         }
         self.live.retry_at_ms = None;
-        let writes: Vec<_> = self.live.waiting.drain(..).collect();
+        let count = self.live.waiting.len().min(WRITES_AT_A_TIME);
+        let writes: Vec<_> = self.live.waiting.drain(..count).collect();
         let (store, address) = (self.rooms.store.clone(), self.address.clone());
         self.live.in_flight = Some(Box::pin(async move {
             let (project, room) = (&address.project, &address.room);
@@ -280,20 +300,47 @@ impl Actor {
         Ok(())
     }
 
-    /// The room is unloaded, with people in it or without; it stays alive for those who come back.
+    /// The room is unloaded, with people in it or without; it stays alive for those who come back,
+    /// unless it was deleted.
     pub(super) async fn leave_all_live(&mut self, reason: &CloseReason) {
         let left = match reason {
             CloseReason::ShuttingDown => LeaveReason::ServerShutdown,
+            CloseReason::RoomDeleted => LeaveReason::RoomDeleted,
+            CloseReason::RoomRenamed { .. } => LeaveReason::Migration,
             _ => LeaveReason::Unknown,
         };
         let mut effects = Effects::default();
         for actor in self.connections.keys() {
             self.state.live.leave(*actor, left, &mut effects);
         }
+        if *reason == CloseReason::RoomDeleted {
+            effects.tell_live(LiveEvent::RoomFinished, self.state.live.summary(), None, None);
+        }
         self.carry_out(effects);
-        self.publish_live();
         if let Err(error) = self.flush_live().await {
             tracing::warn!(error = %chain(&error), "failed to note the life of a room");
+        }
+        self.vacate_live(reason).await;
+    }
+
+    /// In the directory, nobody is here any more.
+    async fn vacate_live(&mut self, reason: &CloseReason) {
+        let (rooms, address, now_ms) = (&self.rooms, &self.address, self.rooms.clock.now_ms());
+        let (room, vacated) = match reason {
+            CloseReason::RoomDeleted => return rooms.live.remove(address),
+            CloseReason::RoomRenamed { to } => {
+                let to = RoomId::trusted(Arc::clone(to));
+                let vacated = rooms.live.rename(address, &to, now_ms);
+                (to, vacated)
+            }
+            _ => (address.room.clone(), rooms.live.vacate(address, now_ms)),
+        };
+        let Some((sid, ends_at_ms)) = vacated else { return };
+        let end = LiveWrite::EndsAt { sid: sid.to_string(), ends_at_ms: Some(ends_at_ms) };
+        let written = rooms.store.write_live_room(&address.project, &room, vec![end]).await;
+        if let Err(error) = written {
+            // The next start takes the time of the start instead.
+            tracing::warn!(error = %chain(&error), "failed to note until when a room lives");
         }
     }
 
@@ -330,6 +377,7 @@ impl Actor {
             self.flush_live().await?;
             return Ok(summary);
         }
+        self.rooms.live.check_place(settings.metadata.len())?;
         let room = self.new_live_room(settings)?;
         self.write_live(self.beginning_of(&room)).await?;
         self.has_begun(room);
@@ -358,6 +406,7 @@ impl Actor {
         if let Some(before_s) = revoke_before_s {
             let (project, room) = (&self.address.project, &self.address.room);
             self.rooms.store.revoke_live_tokens(project, room, (identity, before_s)).await?;
+            self.live.has_revocations = Some(true);
         }
         if self.state.live.find(identity).is_none() {
             return Err(participant_not_found());

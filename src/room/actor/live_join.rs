@@ -26,19 +26,12 @@ pub(super) fn live_join(join: &Join, actor: ActorId, rights: Matrix) -> LiveJoin
             capabilities: client.capabilities.clone(),
         };
     }
-    let may_write = rights.allows(Level::Write, Resource::Room);
-    let own = Permission {
-        can_subscribe: true,
-        can_publish: may_write,
-        can_publish_data: may_write,
-        ..Permission::default()
-    };
     let mut live = LiveJoin {
         identity: format!("anonymous-{actor}").into(),
         name: String::new(),
         metadata: String::new(),
         attributes: std::collections::BTreeMap::new(),
-        permission: own,
+        permission: permission(rights),
         kind: ParticipantKind::Standard,
         link: join.link,
         client_protocol: 0,
@@ -64,4 +57,15 @@ pub(super) fn live_join(join: &Join, actor: ActorId, rights: Matrix) -> LiveJoin
         Identity::Secret | Identity::Public => {}
     }
     live
+}
+
+/// What somebody with these rights in the room may do as a participant.
+pub(super) fn permission(rights: Matrix) -> Permission {
+    let may_write = rights.allows(Level::Write, Resource::Room);
+    Permission {
+        can_subscribe: true,
+        can_publish: may_write,
+        can_publish_data: may_write,
+        ..Permission::default()
+    }
 }

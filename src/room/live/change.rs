@@ -7,7 +7,7 @@ use super::message::{LiveMessage, LiveSummary, Outcome};
 use super::tracks::participant_not_found;
 use super::{Live, Present, touch};
 use crate::domain::live::{
-    Participant, ParticipantChange, check_attributes, check_metadata, check_name,
+    Participant, ParticipantChange, Permission, check_attributes, check_metadata, check_name,
 };
 use crate::error::Error;
 use crate::room::effects::{Effects, To};
@@ -41,6 +41,17 @@ impl Live {
             self.unpublish_forbidden(identity, &permission, effects);
         }
         self.find(identity).cloned().ok_or_else(participant_not_found)
+    }
+
+    /// The room's accesses changed, and with them what somebody may do who has no token of LiveKit's.
+    pub fn change_rights(&mut self, actor: ActorId, permission: Permission, effects: &mut Effects) {
+        let Some(identity) = self.identity(actor).cloned() else { return };
+        if self.find(&identity).is_none_or(|info| info.permission == permission) {
+            return;
+        }
+        let change = ParticipantChange { permission: Some(permission), ..Default::default() };
+        // It is here, so it is found, and permissions have no limits.
+        drop(self.update(&identity, change, effects));
     }
 
     /// To the others it is as if they had left.

@@ -79,7 +79,9 @@ impl Live {
         if !info.permission.can_publish_data {
             return;
         }
-        packet.sender = Some((Arc::clone(&identity), Arc::clone(&info.sid)));
+        // Nobody learns that somebody is here who is hidden.
+        let sender = (Arc::clone(&identity), Arc::clone(&info.sid));
+        packet.sender = info.is_visible().then_some(sender);
         if let PacketValue::Data(data) = &mut packet.value {
             data.sender.clone_from(&packet.sender);
         }
@@ -93,7 +95,8 @@ impl Live {
             })
             .cloned()
             .collect();
-        self.deliver(&packet, &receivers, Some(actor), effects);
+        let told_actor = info.is_visible().then_some(actor);
+        self.deliver(&packet, &receivers, told_actor, effects);
     }
 
     fn deliver(

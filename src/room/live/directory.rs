@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::message::LiveSummary;
 use crate::domain::ids::{ProjectId, RoomId};
+use crate::domain::live::LiveRoom;
 use crate::domain::memo::Memo;
 use crate::error::{Code, Error};
 use crate::room::session::RoomAddress;
@@ -47,19 +48,18 @@ struct Entry {
 pub struct Directory(Mutex<Known>);
 
 impl Directory {
+    /// Whether one more room with so much metadata may come to life.
+    pub fn check_place(&self, metadata_bytes: usize) -> Result<(), Error> {
+        match self.lock().bytes + ROOM_BYTES + metadata_bytes {
+            0..=LIVE_ROOMS_BYTES_MAX => Ok(()),
+            _ => Err(too_many()),
+        }
+    }
+
     /// A room is alive, or changed.
-    pub fn set(
-        &self,
-        address: &RoomAddress,
-        summary: LiveSummary,
-        ends_at_ms: Option<i64>,
-    ) -> Result<(), Error> {
+    pub fn set(&self, address: &RoomAddress, summary: LiveSummary, ends_at_ms: Option<i64>) {
         let mut known = self.lock();
         let bytes = cost_bytes(&summary);
-        let before = known.find(address).map(|entry| cost_bytes(&entry.summary));
-        if before.is_none() && known.bytes + bytes > LIVE_ROOMS_BYTES_MAX {
-            return Err(too_many());
-        }
         known.remove(address);
         known.bytes += bytes;
         if let Some(at_ms) = ends_at_ms {
@@ -70,26 +70,34 @@ impl Directory {
         let entry = Entry { summary: Arc::new(summary), ends_at_ms };
         project.rooms.insert(address.room.clone(), entry);
         project.listed = None;
-        Ok(())
     }
 
     pub fn remove(&self, address: &RoomAddress) {
         self.lock().remove(address);
     }
 
-    /// The room has another name now.
-    pub fn rename(&self, from: &RoomAddress, to: &RoomId) {
-        let mut known = self.lock();
-        let Some(entry) = known.remove(from) else { return };
-        drop(known);
-        let room = crate::domain::live::LiveRoom {
-            room_id: to.clone(),
-            ..crate::domain::live::LiveRoom::clone(&entry.summary.room)
-        };
-        let summary = LiveSummary { room: Arc::new(room), ..LiveSummary::clone(&entry.summary) };
+    /// The room has another name now, and nobody is in it. Says until when it lives.
+    pub fn rename(&self, from: &RoomAddress, to: &RoomId, now_ms: i64) -> Option<(Arc<str>, i64)> {
+        let entry = self.lock().remove(from)?;
+        let room = LiveRoom { room_id: to.clone(), ..LiveRoom::clone(&entry.summary.room) };
+        let ends_at_ms = entry.ends_at_ms.unwrap_or_else(|| room.departed_until_ms(now_ms));
+        let sid = Arc::clone(&room.sid);
         let address = RoomAddress { project: from.project.clone(), room: to.clone() };
-        // It was within the bounds a moment ago; another room that took its place goes first.
-        drop(self.set(&address, summary, entry.ends_at_ms));
+        self.set(&address, LiveSummary::empty(Arc::new(room)), Some(ends_at_ms));
+        Some((sid, ends_at_ms))
+    }
+
+    /// Nobody is in the room any more, however that came about. Says until when it lives, if that
+    /// was not known.
+    pub fn vacate(&self, address: &RoomAddress, now_ms: i64) -> Option<(Arc<str>, i64)> {
+        let summary = match self.lock().find(address)? {
+            Entry { ends_at_ms: Some(_), .. } => return None,
+            Entry { summary, ends_at_ms: None } => Arc::clone(summary),
+        };
+        let (room, sid) = (Arc::clone(&summary.room), Arc::clone(&summary.room.sid));
+        let ends_at_ms = room.departed_until_ms(now_ms);
+        self.set(address, LiveSummary::empty(room), Some(ends_at_ms));
+        Some((sid, ends_at_ms))
     }
 
     pub fn find(&self, address: &RoomAddress) -> Option<Arc<LiveSummary>> {

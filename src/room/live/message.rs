@@ -210,18 +210,21 @@ pub enum LiveRequest {
 
 impl LiveRequest {
     pub fn cost_bytes(&self) -> usize {
+        const ITEM_BYTES: usize = 32;
         match self {
             Self::Activate | Self::MuteTrack { .. } | Self::ChangeTrack { .. } => 0,
             Self::AddTrack(track) => track.name.len() + track.cid.len(),
             Self::Unpublish { ids: sids } | Self::Subscribe { track_sids: sids, .. } => {
-                sids.iter().map(String::len).sum()
+                sids.iter().map(|sid| ITEM_BYTES + sid.len()).sum()
             }
             Self::ChangeSelf { change, .. } => {
                 let attributes =
                     change.attributes.iter().map(|(key, value)| key.len() + value.len());
                 attributes.sum::<usize>() + change.metadata.as_ref().map_or(0, String::len)
             }
-            Self::Send(packet) => packet.value.cost_bytes(),
+            Self::Send(packet) => {
+                packet.value.cost_bytes() + packet.destinations.len() * ITEM_BYTES
+            }
         }
     }
 }

@@ -55,7 +55,7 @@ impl Rooms {
                     drop(inner.store.write_live_room(project, room, vec![end]).await?);
                 }
                 let summary = LiveSummary::empty(Arc::new(stored.room));
-                inner.live.set(&address, summary, Some(ends_at_ms))?;
+                inner.live.set(&address, summary, Some(ends_at_ms));
             }
         }
         let rooms = self.clone();
@@ -174,7 +174,11 @@ impl Rooms {
     ) -> Result<Arc<Participant>, Error> {
         let identity = identity.to_owned();
         self.with_participants(address, move |state, effects| {
-            state.live.update(&identity, change, effects)
+            let updated = state.live.update(&identity, change, effects)?;
+            for actor in state.live.actors_of(&identity) {
+                state.people.set_hidden(actor, !updated.is_visible(), effects);
+            }
+            Ok(updated)
         })
         .await
     }
@@ -273,17 +277,20 @@ impl Rooms {
             state.live.call(&identity, call, caller, effects)
         })
         .await?;
-        let answer = wait_for_answer(&mut told, Duration::from_millis(timeout_ms.into())).await;
-        if answer.is_err() {
-            let forget = move |state: &mut State, _: &mut Effects| {
-                state.live.forget_call(&id);
-                Ok(())
-            };
-            if let Err(error) = self.call(address, Needs::default(), forget).await {
-                tracing::debug!(error = %chain(&error), "a call outlived its room");
-            }
+        let _forgets = Forget { rooms: self.clone(), address: address.clone(), id };
+        wait_for_answer(&mut told, Duration::from_millis(timeout_ms.into())).await
+    }
+
+    async fn forget_call(&self, address: &RoomAddress, id: Arc<str>) {
+        let forget = move |state: &mut State, _: &mut Effects| {
+            state.live.forget_call(&id);
+            Ok(())
+        };
+        if self.inner.is_running(address)
+            && let Err(error) = self.call(address, Needs::default(), forget).await
+        {
+            tracing::debug!(error = %chain(&error), "a call outlived its room");
         }
-        answer
     }
 
     fn check_alive(&self, address: &RoomAddress) -> Result<(), Error> {
@@ -316,13 +323,38 @@ impl Rooms {
     }
 }
 
+/// However a call ends, by an answer or because its caller went away, it holds no place any more.
+struct Forget {
+    rooms: Rooms,
+    address: RoomAddress,
+    id: Arc<str>,
+}
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        let (rooms, address, id) = (self.rooms.clone(), self.address.clone(), Arc::clone(&self.id));
+        self.rooms.inner.tasks.spawn(async move { rooms.forget_call(&address, id).await });
+    }
+}
+
 async fn wait_for_answer(
     told: &mut mpsc::Receiver<CallNews>,
     within: Duration,
 ) -> Result<String, Error> {
     let first = tokio::time::timeout(CALL_ACK_WITHIN.min(within), told.recv()).await;
     let news = match first {
-        Ok(Some(CallNews::Acknowledged)) => tokio::time::timeout(within, told.recv()).await,
+        // Once is enough; a client that says it again has not gone for that.
+        Ok(Some(CallNews::Acknowledged)) => {
+            tokio::time::timeout(within, async {
+                loop {
+                    match told.recv().await {
+                        Some(CallNews::Acknowledged) => {}
+                        other => return other,
+                    }
+                }
+            })
+            .await
+        }
         Ok(other) => Ok(other),
         Err(_) => return Err(rpc_error(1501, "Connection timeout")),
     };

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 
 use crate::domain::ids::{RoomId, check_text};
-use crate::domain::live::{DATA_BYTES_MAX, LiveData, NONCE_BYTES};
+use crate::domain::live::{
+    DATA_BYTES_MAX, DESTINATIONS_MAX, LiveData, NONCE_BYTES, TOPIC_BYTES_MAX,
+};
 use crate::error::{Code, Error};
 use crate::proto::livekit;
 use crate::room::live::live_room_not_found;
@@ -49,13 +51,19 @@ pub fn check_nonce(nonce: &Bytes) -> Result<(), Error> {
     Err(Error::new(Code::InvalidArgument, "INVALID_ARGUMENT", problem))
 }
 
-pub fn check_data(data: &LiveData) -> Result<(), Error> {
-    let bytes = data.payload.len();
-    if bytes <= DATA_BYTES_MAX {
-        return Ok(());
+pub fn check_data(data: &LiveData, destinations: usize) -> Result<(), Error> {
+    let topic_bytes = data.topic.as_ref().map_or(0, |topic| topic.len());
+    for (field, count, most, unit) in [
+        ("data", data.payload.len(), DATA_BYTES_MAX, "bytes"),
+        ("topic", topic_bytes, TOPIC_BYTES_MAX, "bytes"),
+        ("destinationIdentities", destinations, DESTINATIONS_MAX, "participants"),
+    ] {
+        if count > most {
+            let problem = format!("must be at most {most} {unit}, got {count}");
+            return Err(Error::invalid(field, problem));
+        }
     }
-    let problem = format!("must be at most {DATA_BYTES_MAX} bytes, got {bytes}");
-    Err(Error::invalid("data", problem))
+    Ok(())
 }
 
 pub fn check_method(method: &str) -> Result<(), Error> {

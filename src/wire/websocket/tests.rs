@@ -107,7 +107,7 @@ async fn messages_in_pieces_of_any_size() {
             text(""),
             text(&long),
             Incoming::Pong,
-            Incoming::Binary(Bytes::from_static(b"\x01")),
+            Incoming::Binary(Bytes::from_static(b"\x01\x02")),
             Incoming::Close(Some(1000)),
         ];
         assert_eq!(incoming, expected);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message as _;
 
-use crate::domain::live::{DATA_BYTES_MAX, DataKind, LiveData};
+use crate::domain::live::{DATA_BYTES_MAX, DESTINATIONS_MAX, DataKind, LiveData};
 use crate::proto::livekit;
 use crate::proto::livekit::data_packet::{Kind, Value};
 use crate::proto::livekit::rpc_response::Value as Answer;
@@ -56,7 +56,7 @@ pub fn write_packet(packet: &LivePacket) -> livekit::DataPacket {
     };
     written.participant_identity = identity;
     written.participant_sid = sid;
-    written.destination_identities = packet.destinations.iter().map(ToString::to_string).collect();
+    // A receiver has no use for who else it is for, which could be more than fits.
     written
 }
 
@@ -82,7 +82,8 @@ fn user(data: &LiveData) -> livekit::UserPacket {
 /// A packet of a peer; nothing if it says nothing, or is over the limit. `kind` is that of the
 /// channel by which it came, if it came by one.
 pub fn read_packet(packet: livekit::DataPacket, kind: Option<DataKind>) -> Option<LivePacket> {
-    if packet.encoded_len() > DATA_BYTES_MAX + OVERHEAD_BYTES_MAX {
+    let named = packet.destination_identities.len();
+    if packet.encoded_len() > DATA_BYTES_MAX + OVERHEAD_BYTES_MAX || named > DESTINATIONS_MAX {
         return None;
     }
     let kind = kind.unwrap_or(match Kind::try_from(packet.kind) {
@@ -94,7 +95,7 @@ pub fn read_packet(packet: livekit::DataPacket, kind: Option<DataKind>) -> Optio
     let value = match packet.value? {
         Value::User(user) => {
             if destinations.is_empty() {
-                let named = user.destination_identities.iter();
+                let named = user.destination_identities.iter().take(DESTINATIONS_MAX);
                 destinations = named.map(|identity| identity.as_str().into()).collect();
             }
             PacketValue::Data(LiveData {

@@ -127,7 +127,12 @@ impl Peers {
         Ok(())
     }
 
-    fn send_waiting(&mut self) {
+    /// Whether something waits for a channel that is open and full.
+    pub fn is_behind(&self) -> bool {
+        self.is_reliable_open && !self.waiting.is_empty()
+    }
+
+    pub fn send_waiting(&mut self) {
         while self.is_reliable_open
             && let Some(bytes) = self.waiting.front().cloned()
         {

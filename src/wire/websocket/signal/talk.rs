@@ -43,6 +43,8 @@ const REFRESH_EVERY: Duration = Duration::from_mins(5);
 const REFRESHED_TOKEN_TTL_S: i64 = 10 * 60;
 /// From entering the room until data can be sent, where there is WebRTC.
 const CONNECT_WITHIN: Duration = Duration::from_mins(1);
+/// How soon data goes on that waited for a client to read what it has.
+const RETRY_EVERY: Duration = Duration::from_millis(20);
 const CLOSE_WRITE_MAX: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -81,6 +83,7 @@ enum Event {
     Ping,
     Refresh,
     NotConnected,
+    Retry,
     Cut,
     Shutdown,
 }
@@ -150,6 +153,7 @@ impl<'a> Talk<'a> {
         let connect_by = tokio::time::Instant::now() + CONNECT_WITHIN;
         let mut frames = Vec::new();
         loop {
+            let is_behind = self.peers.as_ref().is_some_and(Peers::is_behind);
             let waits_for_peers = self.peers.is_some() && !self.is_active;
             let event = tokio::select! {
                 biased;
@@ -160,6 +164,7 @@ impl<'a> Talk<'a> {
                 incoming = reader.next() => Event::Incoming(incoming),
                 _ = pings.tick() => Event::Ping,
                 _ = refreshes.tick() => Event::Refresh,
+                () = tokio::time::sleep(RETRY_EVERY), if is_behind => Event::Retry,
                 () = tokio::time::sleep_until(connect_by), if waits_for_peers => Event::NotConnected,
             };
             let gone = self.handle(event, &frames).await;
@@ -176,6 +181,12 @@ impl<'a> Talk<'a> {
             Event::Shutdown => Err(CloseReason::ShuttingDown.into()),
             Event::Cut => Err(CloseReason::TooSlow.into()),
             Event::NotConnected => Err(Goodbye::Reason(CloseReason::NotUnderstood("no WebRTC"))),
+            Event::Retry => {
+                if let Some(peers) = &mut self.peers {
+                    peers.send_waiting();
+                }
+                Ok(())
+            }
             Event::Frames(closed) => {
                 self.tell(frames).await?;
                 closed.map_or(Ok(()), |reason| Err(reason.into()))
