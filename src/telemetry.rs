@@ -17,6 +17,10 @@ use crate::wire::trace;
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
+/// These log as errors what any client can send, and secrets of connections at lower levels. Whoever
+/// looks for a fault names them in the filter of the configuration, which then counts.
+const QUIET: &str = "dimpl=off,is=off,sctp_proto=off,str0m=off";
+
 /// What has to be flushed before the program ends.
 #[derive(Debug, Default)]
 pub struct Telemetry {
@@ -28,7 +32,7 @@ pub struct Telemetry {
 pub fn init(config: &Config) -> Result<Telemetry, Error> {
     let mut telemetry = Telemetry::default();
     // Requests' spans are for the exporter alone: log lines would pay for them and not show them.
-    let filter = format!("{},{}=off", config.log_filter, trace::TARGET);
+    let filter = format!("{QUIET},{},{}=off", config.log_filter, trace::TARGET);
     let filter = EnvFilter::try_new(filter).map_err(Error::internal)?;
     let lines: BoxedLayer = lines(config.log_format).with_filter(filter).boxed();
     let mut layers = vec![lines];

@@ -16,16 +16,19 @@ use super::RtcLimits;
 use super::channels::{ChannelSpec, Channels};
 use super::events::Event;
 use super::paths::{Heard, Paths};
-use super::sdp;
+use super::sdp::Description;
 use super::socket::{Datagram, NetPath};
 use super::stun::{Kind, kind};
 use crate::error::{Code, Error};
 
 /// What str0m holds of a peer's messages until the client has confirmed them, which is also what
-/// can be on its way at once.
-const IN_FLIGHT_BYTES_MAX: usize = 256 << 10;
+/// can be on its way at once. A browser that is busy loses more than this, as its socket holds some
+/// hundred datagrams.
+const IN_FLIGHT_BYTES_MAX: usize = 128 << 10;
 /// RFC 8832 allows 65,535.
 const LABEL_BYTES_MAX: usize = 256;
+/// What str0m calls the section of data that a client offers.
+const MID: &str = "0";
 
 pub(super) struct Engine {
     machine: Machine,
@@ -39,11 +42,18 @@ pub(super) struct Engine {
     offered: Option<Offered>,
     /// Labels of the channels that we opened.
     ours: Vec<String>,
-    is_negotiated: bool,
+    /// Who makes the offers, once one of them was taken.
+    side: Option<Side>,
     is_secured: bool,
     is_reachable: bool,
     was_connected: bool,
     turn: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Client,
+    Server,
 }
 
 struct Offered {
@@ -94,7 +104,7 @@ impl Engine {
             limits: *limits,
             offered: None,
             ours: Vec::new(),
-            is_negotiated: false,
+            side: None,
             is_secured: false,
             is_reachable: false,
             was_connected: false,
@@ -108,21 +118,19 @@ impl Engine {
     }
 
     pub(super) fn accept(&mut self, offer: &str) -> Result<String, Error> {
-        const FIELD: &str = "offer";
-        let offer = sdp::for_data(FIELD, offer, self.limits.sdp_bytes_max)?;
-        let offer = SdpOffer::from_sdp_string(&offer)
-            .map_err(|error| sdp::refused(FIELD, "is not SDP", error))?;
+        self.check_side(Side::Client)?;
+        let offer = Description::parse("offer", offer, self.limits.sdp_bytes_max)?;
+        let ours = SdpOffer::from_sdp_string(&offer.for_data(MID));
+        let ours = ours.map_err(|error| does_not_fit("offer", error))?;
+        let answer = self.negotiate(|machine| machine.sdp_api().accept_offer(ours));
+        let answer = answer.map_err(|error| does_not_fit("offer", error))?.to_sdp_string();
+        self.side = Some(Side::Client);
         self.offered = None;
-        let answer = self.negotiate(|machine| machine.sdp_api().accept_offer(offer));
-        let answer = answer
-            .map_err(|error| sdp::refused(FIELD, "does not fit this connection", error))?
-            .to_sdp_string();
-        sdp::check_codecs(FIELD, &answer)?;
-        self.is_negotiated = true;
-        Ok(answer)
+        Ok(offer.answer(&answer))
     }
 
     pub(super) fn offer(&mut self, channels: &[ChannelSpec]) -> Result<String, Error> {
+        self.check_side(Side::Server)?;
         if let Some(offered) = &self.offered {
             return Ok(offered.sdp.clone());
         }
@@ -130,7 +138,7 @@ impl Engine {
         let channels: Vec<&ChannelSpec> = channels.iter().filter(is_new).collect();
         self.check_channels(&channels)?;
         let mut change = self.machine.sdp_api();
-        if self.is_negotiated {
+        if self.side.is_some() {
             change.ice_restart(true);
         }
         for channel in &channels {
@@ -143,6 +151,17 @@ impl Engine {
         let labels = channels.iter().map(|channel| channel.label.clone()).collect();
         self.offered = Some(Offered { sdp: sdp.clone(), pending, labels });
         Ok(sdp)
+    }
+
+    /// Whoever makes the first offer makes all of them, so that no two can cross.
+    fn check_side(&self, side: Side) -> Result<(), Error> {
+        let other = match side {
+            _ if self.side.is_none_or(|taken| taken == side) => return Ok(()),
+            Side::Client => "server",
+            Side::Server => "client",
+        };
+        let text = format!("the {other} makes the offers of this connection");
+        Err(Error::new(Code::FailedPrecondition, "RTC_WRONG_SIDE", text))
     }
 
     fn check_channels(&self, channels: &[&ChannelSpec]) -> Result<(), Error> {
@@ -163,17 +182,18 @@ impl Engine {
     }
 
     pub(super) fn answered(&mut self, answer: &str) -> Result<(), Error> {
-        const FIELD: &str = "answer";
-        let answer = sdp::for_data(FIELD, answer, self.limits.sdp_bytes_max)?;
-        let answer = SdpAnswer::from_sdp_string(&answer)
-            .map_err(|error| sdp::refused(FIELD, "is not SDP", error))?;
+        let answer = Description::parse("answer", answer, self.limits.sdp_bytes_max)?;
+        let mid = answer.data_mid();
+        let mid = mid.ok_or_else(|| Error::invalid("answer", "must take the section of data"))?;
         let Some(Offered { pending, labels, .. }) = self.offered.take() else {
             let text = "there is no offer that waits for an answer";
             return Err(Error::new(Code::FailedPrecondition, "RTC_NO_OFFER", text));
         };
-        self.negotiate(|machine| machine.sdp_api().accept_answer(pending, answer))
-            .map_err(|error| sdp::refused(FIELD, "does not fit the offer", error))?;
-        self.is_negotiated = true;
+        let ours = SdpAnswer::from_sdp_string(&answer.for_data(mid));
+        let ours = ours.map_err(|error| does_not_fit("answer", error))?;
+        self.negotiate(|machine| machine.sdp_api().accept_answer(pending, ours))
+            .map_err(|error| does_not_fit("answer", error))?;
+        self.side = Some(Side::Server);
         self.ours.extend(labels);
         Ok(())
     }
@@ -356,6 +376,14 @@ impl Engine {
         self.channels.opened(id, &label, is_reliable);
         Some(Event::ChannelOpen { label })
     }
+}
+
+/// The client hears what is wrong in general, the log hears what str0m says.
+fn does_not_fit(
+    field: &'static str,
+    cause: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
+    Error::invalid(field, "does not fit this connection").because(cause)
 }
 
 impl fmt::Debug for Engine {
