@@ -1,5 +1,6 @@
-//! Answers every message of a WebRTC client with the same message, in the same channel. Descriptions
-//! come and go as lines of JSON on the standard streams, so that a test can carry them to a browser:
+//! Answers every message of a WebRTC client with the same message, in the same channel.
+//! Descriptions come and go as lines of JSON on the standard streams, so that a test can carry them
+//! to a browser:
 //!
 //!     ["accept", PEER, OFFER]    prints the answer
 //!     ["offer", PEER]            prints an offer with the channels `_reliable` and `_lossy`

@@ -17,8 +17,8 @@ use crate::wire::trace;
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// These log as errors what any client can send, and secrets of connections at lower levels. Whoever
-/// looks for a fault names them in the filter of the configuration, which then counts.
+/// These log as errors what any client can send, and secrets of connections at lower levels.
+/// Whoever looks for a fault names them in the filter of the configuration, which then counts.
 const QUIET: &str = "dimpl=off,is=off,sctp_proto=off,str0m=off";
 
 /// What has to be flushed before the program ends.

@@ -286,7 +286,7 @@ impl Engine {
                 Ok(true) => self.channels.shift(next.id),
                 // Such as a message that is larger than the client takes.
                 Err(error) if next.is_reliable => {
-                    tracing::debug!(%error, "closing a WebRTC connection that would lose a message");
+                    tracing::debug!(%error, "a WebRTC connection would lose a message");
                     self.close();
                 }
                 Err(_) => self.channels.shift(next.id),

@@ -13,8 +13,9 @@ const EVENT_BYTES: usize = 128;
 pub enum Event {
     /// The way to the client works; again after `Disconnected` if it came back.
     Connected,
-    /// Nothing was heard of the client for 15 s, or ICE restarts. It may come back by itself or by a
-    /// restart, and what was sent to it still arrives then; how long to wait is the owner's to say.
+    /// Nothing was heard of the client for 15 s, or ICE restarts. It may come back by itself or by
+    /// a restart, and what was sent to it still arrives then; how long to wait is the owner's to
+    /// say.
     Disconnected,
     ChannelOpen {
         label: Arc<str>,

@@ -44,8 +44,8 @@ impl Peer {
         Self { inner: Arc::new(Inner { orders, channels, stop, _close_on_drop }) }
     }
 
-    /// Answers a client's offer, the first one or a later one. Later ones may restart ICE. Whichever
-    /// side makes the first offer makes all of them.
+    /// Answers a client's offer, the first one or a later one. Later ones may restart ICE.
+    /// Whichever side makes the first offer makes all of them.
     pub async fn accept(&self, offer: &str) -> Result<String, Error> {
         let offer = offer.to_owned();
         self.ask(|reply| Order::Accept { offer, reply }).await

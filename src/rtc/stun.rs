@@ -100,7 +100,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_datagram_makes_it_panic(mut datagram in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn no_datagram_makes_it_panic(
+            mut datagram in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
             kind(&datagram);
             for (at, byte) in [0, 1, 0, 0].into_iter().chain(MAGIC_COOKIE).enumerate() {
                 if let Some(slot) = datagram.get_mut(at) {

@@ -13,8 +13,8 @@ fn offer() -> String {
     let (transport, fingerprint) = (TRANSPORT_LINES, fingerprint(32));
     format!(
         "v=0\r\no=- 7 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
-         m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\na=mid:0\r\na=sendrecv\r\na=rtpmap:111 opus/48000/2\r\n\
-         {transport}{fingerprint}a=ssrc:1 cname:x\r\n\
+         m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\na=mid:0\r\na=sendrecv\r\n\
+         a=rtpmap:111 opus/48000/2\r\n{transport}{fingerprint}a=ssrc:1 cname:x\r\n\
          m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\na=sctp-port:5000\r\n\
          a=max-message-size:262144\r\n\
          m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=mid:2\r\n\
@@ -47,10 +47,12 @@ fn str0m_sees_data_alone() {
 fn every_section_is_answered_in_its_place() {
     let offer = offer();
     let description = Description::parse("offer", &offer, 10_000).unwrap();
-    let ours = "v=0\r\no=x 1 2 IN IP4 0.0.0.0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n\
+    let ours = "v=0\r\no=x 1 2 IN IP4 0.0.0.0\r\n\
+        m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n\
         a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\na=ice-ufrag:ours\r\na=setup:passive\r\n\
         a=mid:0\r\na=sctp-port:5000\r\na=max-message-size:65536\r\n";
-    let expected = "v=0\r\no=x 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=ice-lite\r\n\
+    let expected = "v=0\r\no=x 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
+        a=ice-lite\r\n\
         m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n\
         a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\na=ice-ufrag:ours\r\na=setup:passive\r\n\
         a=inactive\r\na=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\n\

@@ -136,7 +136,9 @@ test("the server offers two channels and the browser talks on both", async () =>
 test("a connection that also offers audio and video comes up for data", async () => {
   const seen = await page.evaluate(async () => {
     const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-    for (const kind of ["audio", "audio", "video"]) pc.addTransceiver(kind, { direction: "recvonly" });
+    for (const kind of ["audio", "audio", "video"]) {
+      pc.addTransceiver(kind, { direction: "recvonly" });
+    }
     const canvas = document.createElement("canvas");
     canvas.getContext("2d").fillRect(0, 0, 9, 9);
     const [track] = canvas.captureStream(5).getTracks();
