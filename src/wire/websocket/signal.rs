@@ -7,6 +7,7 @@ mod asked;
 mod frames;
 mod peers;
 mod request;
+mod sent;
 mod talk;
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! One client's conversation, from the join response to the leave request.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::farewell;
 use super::frames::{self, Format};
 use super::peers::{PeerNews, Peers};
+use super::sent::sent_tracks;
 use crate::auth::credentials::Authenticator;
 use crate::config::Limits;
 use crate::domain::ctx::{Actor, Clock};
@@ -70,6 +72,8 @@ pub struct Talk<'a> {
     format: Format,
     peers: Option<Peers>,
     is_active: bool,
+    /// Tracks of the last offer.
+    sent: BTreeSet<String>,
     /// Until the new room has said what it is like.
     moving: Option<MoveDone>,
     outgoing: Outgoing,
@@ -106,6 +110,7 @@ impl<'a> Talk<'a> {
             format,
             peers,
             is_active: false,
+            sent: BTreeSet::new(),
             moving: None,
             outgoing,
         }
@@ -327,6 +332,13 @@ impl<'a> Talk<'a> {
                 let Some(peers) = &self.peers else { return Ok(()) };
                 let answer = peers.accept(&offer).await.map_err(not_negotiated)?;
                 self.say(Says::Answer(answer));
+                // Clients end a track by not offering it any more.
+                let sent = sent_tracks(&offer.sdp);
+                let ids: Vec<String> = self.sent.difference(&sent).cloned().collect();
+                self.sent = sent;
+                if !ids.is_empty() {
+                    self.ask(LiveRequest::Unpublish { ids }).await?;
+                }
             }
             Asks::Answer(answer) => {
                 if let Some(peers) = &self.peers {
