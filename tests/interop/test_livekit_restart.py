@@ -10,6 +10,11 @@ from grpc_member import GrpcMember
 from harness import Database, Roomd, eventually
 from live import NO_ROOM, LiveApi, live_token, refuses
 from livekit import api
+from livekit.protocol import models
+from realtime import Browser
+
+# The client waits longer from try to try.
+BACK_WITHIN_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +101,24 @@ def test_rooms_end_in_time_all_the_same(own_server, stubs, prefix, end):
         for name in (empty, left):
             eventually(f"{name} ends", lambda name=name: live.room(name) is None)
     anna.close()
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_browser_comes_back(own_server, prefix, end):
+    browser = Browser(own_server)
+    window = browser.open("anna", prefix, page="livekit")
+    window.act("connect", live_token("anna", prefix))
+    sid = window.act("state")["sid"]
+    begin_again(own_server, end)
+    active = [("anna", models.ParticipantInfo.State.ACTIVE)]
+    with LiveApi(own_server.url) as live:
+        eventually(
+            "she is there again, once",
+            lambda: [(one.identity, one.state) for one in live.people(prefix)] == active,
+            BACK_WITHIN_SECONDS,
+        )
+        assert live.room(prefix).sid == sid
+        live.send_data(api.SendDataRequest(room=prefix, data=b"again"))
+    eventually("data finds her", lambda: window.act("heard")["data"])
+    assert window.act("heard")["left"] == [], "to the application she never was gone"
+    browser.close()
