@@ -18,6 +18,8 @@ from signal_member import SignalMember
 from webhook_receiver import RECEIVER, Receiver
 
 RUN_WITHIN_SECONDS = 60
+# A room that was just being told of when the server was killed waits for that attempt's end.
+TAKEN_OVER_WITHIN_SECONDS = 45
 MICROPHONE = models.TrackSource.MICROPHONE
 
 
@@ -152,6 +154,36 @@ def test_what_was_refused_comes_again_in_order(telling, receiver, join, prefix):
     assert receiver.refused[0] == receiver.refused[1]
 
 
+def test_whoever_is_told_of_can_be_asked_for(telling, receiver, join, prefix):
+    """Applications call back from their webhooks: what they are told of is so by then."""
+    found: list[tuple[str, list[str]]] = []
+
+    def ask(event) -> None:
+        if event.room.name != prefix:
+            return
+        with LiveApi(telling.url) as live:
+            room = live.room(prefix)
+            people = [person.identity for person in live.people(prefix)]
+            found.append((event.event, people if room else ["no room"]))
+
+    receiver.on_call = ask
+    anna = join(prefix, "anna")
+    eventually("anna is told of", lambda: len(found) == 2)
+    anna.close()
+    eventually("that she left, too", lambda: len(found) == 3)
+    with LiveApi(telling.url) as live:
+        live.delete_room(api.DeleteRoomRequest(room=prefix))
+    eventually("the end as well", lambda: len(found) == 4)
+    receiver.on_call = None
+    begun, rest = found[0], found[1:]
+    assert begun in (("room_started", []), ("room_started", ["anna"]))
+    assert rest == [
+        ("participant_joined", ["anna"]),
+        ("participant_left", []),
+        ("room_finished", ["no room"]),
+    ]
+
+
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_what_was_not_taken_is_told_after_a_restart(telling, receiver, prefix, end):
     receiver.refused.clear()
@@ -163,4 +195,5 @@ def test_what_was_not_taken_is_told_after_a_restart(telling, receiver, prefix, e
     getattr(telling, end)()
     telling.start()
     receiver.refusals = 0
-    receiver.wait_for(prefix, "room_started", "room_finished")
+    told = ("room_started", "room_finished")
+    receiver.wait_for(prefix, *told, within_seconds=TAKEN_OVER_WITHIN_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -19,6 +20,8 @@ class Receiver:
         self.calls: list[tuple[Message, str]] = []
         self.refused: list[str] = []
         self.refusals = 0
+        # Told of each event before it is answered.
+        self.on_call: Callable | None = None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -42,6 +45,8 @@ class Receiver:
             self.refusals -= 1
             self.refused.append(body)
             return 500
+        if self.on_call:
+            self.on_call(RECEIVER.receive(body, headers["Authorization"]))
         self.calls.append((headers, body))
         return 200
 
@@ -57,10 +62,14 @@ class Receiver:
     def names(self, room: str) -> list[str]:
         return [event.event for event in self.events(room)]
 
-    def wait_for(self, room: str, *names: str) -> list:
+    def wait_for(self, room: str, *names: str, within_seconds: float = 10.0) -> list:
         """These events of a room and no others, in this order."""
         expected = list(names)
-        eventually(f"{expected} have come", lambda: len(self.names(room)) >= len(expected))
+
+        def complete() -> bool:
+            return len(self.names(room)) >= len(expected)
+
+        eventually(f"{expected} have come", complete, within_seconds)
         assert self.names(room) == expected
         return self.events(room)
 
