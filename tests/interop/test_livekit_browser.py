@@ -139,6 +139,15 @@ def test_calls_among_people(window, enter, prefix):
     assert (answer.rpc_response.request_id, answer.rpc_response.payload) == ("r1", "hello carl")
 
 
+def test_a_long_text_in_pieces(window):
+    anna, ben = window("anna"), window("ben")
+    ben.act("read", "chat")
+    eventually("anna sees ben", lambda: len(anna.act("state")["others"]) == 1)
+    long = "ü" * 100_000
+    anna.act("write", long, "chat")
+    eventually("ben has it", lambda: heard(ben, "texts") == [{"text": long, "from": "anna"}])
+
+
 def test_changes(live, window, enter, prefix):
     ben = enter(prefix, "ben")
     anna = window("anna", can_update_own_metadata=True)

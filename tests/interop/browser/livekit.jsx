@@ -6,7 +6,16 @@ const server = params.get("base").replace("http", "ws");
 const text = new TextDecoder();
 
 const room = new Room();
-const heard = { data: [], calls: [], left: [], states: [], moved: [], metadata: [], attributes: [] };
+const heard = {
+  data: [],
+  calls: [],
+  texts: [],
+  left: [],
+  states: [],
+  moved: [],
+  metadata: [],
+  attributes: [],
+};
 
 const status = document.createElement("p");
 status.id = "status";
@@ -61,6 +70,11 @@ window.actions = {
     }),
   call: (destinationIdentity, method, payload) =>
     room.localParticipant.performRpc({ destinationIdentity, method, payload }),
+  // Texts of any length travel in pieces.
+  write: async (words, topic) => void (await room.localParticipant.sendText(words, { topic })),
+  read: (topic) =>
+    room.registerTextStreamHandler(topic, async (reader, { identity }) =>
+      heard.texts.push({ text: await reader.readAll(), from: identity })),
   change: async ({ name, metadata, attributes }) => {
     const me = room.localParticipant;
     if (name !== undefined) await me.setName(name);
