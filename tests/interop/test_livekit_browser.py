@@ -148,6 +148,16 @@ def test_a_long_text_in_pieces(window):
     eventually("ben has it", lambda: heard(ben, "texts") == [{"text": long, "from": "anna"}])
 
 
+def test_the_newcomer_of_two_stays(live, window, browser, prefix):
+    first = window("anna")
+    second = browser.open(f"{prefix}second", prefix, page="livekit")
+    second.act("connect", live_token("anna", prefix, name="second"))
+    eventually("one has to go", lambda: heard(first, "left") == [REASONS.DUPLICATE_IDENTITY])
+    assert [person.name for person in live.people(prefix)] == ["second"]
+    second.close()
+    eventually("a page that is closed is gone", lambda: live.people(prefix) == [])
+
+
 def test_changes(live, window, enter, prefix):
     ben = enter(prefix, "ben")
     anna = window("anna", can_update_own_metadata=True)

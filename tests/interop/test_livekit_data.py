@@ -173,6 +173,12 @@ def test_a_method_that_fails(calling, anna, prefix, code, status, word):
     refuses((status, word, f"RpcError {code}: it failed"), future.result)
 
 
+def test_an_error_of_the_application(calling, anna, prefix):
+    future = calling(prefix, "anna", "greet")
+    reply(anna, asked(anna), error=models.RpcError(code=1500, message="Application error"))
+    refuses((500, "internal", "RpcError 1500: Application error"), future.result)
+
+
 def test_calls_that_get_no_answer(live, calling, anna, prefix):
     timeouts = {"response_timeout_ms": 50}
     expected = (408, "canceled", "RpcError 1501: Connection timeout")

@@ -245,6 +245,7 @@ def test_the_newcomer_of_two_stays(live, join, prefix):
     assert first.welcome
     second = join(prefix, "anna", name="second")
     assert second.welcome.participant.sid != first.welcome.participant.sid
+    assert second.messages[0].WhichOneof("message") == "join", "or clients refuse the server"
     leave = goodbye(first)
     assert (leave.reason, leave.action) == (Reason.DUPLICATE_IDENTITY, DISCONNECT)
     assert [person.name for person in live.people(prefix)] == ["second"]
