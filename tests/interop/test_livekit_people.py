@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from urllib.parse import quote
 
 import grpc
 import jwt
@@ -81,6 +82,15 @@ def test_people_are_told_who_comes_and_goes(enter, agent, prefix):
     for identity in ("ben", "carl"):
         gone = anna.told_of(identity, lambda info: info.state == DISCONNECTED)
         assert gone.version > anna.told_of(identity).version
+
+
+def test_clients_of_the_other_protocol_see_them_too(enter, ben, http, prefix):
+    enter(prefix, "anna", name="Anna")
+    enter(prefix, "spy", hidden=True)
+    eventually("ben sees anna", lambda: [other["id"] for other in ben.others] == ["anna"])
+    assert ben.others[0]["info"] == {"name": "Anna"}
+    active = http.get(f"/v2/rooms/{quote(prefix, safe='')}/active_users").json()["data"]
+    assert sorted(user["id"] for user in active) == ["anna", "ben"]
 
 
 def test_one_identity_is_one_participant(live, enter, prefix):
