@@ -105,10 +105,12 @@ def test_rooms_end_in_time_all_the_same(own_server, stubs, prefix, end):
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_a_browser_comes_back(own_server, prefix, end):
+    with LiveApi(own_server.url) as live:
+        sid = live.create_room(api.CreateRoomRequest(name=prefix)).sid
     browser = Browser(own_server)
     window = browser.open("anna", prefix, page="livekit")
     window.act("connect", live_token("anna", prefix))
-    sid = window.act("state")["sid"]
+    assert window.act("state")["sid"] == sid
     begin_again(own_server, end)
     active = [("anna", models.ParticipantInfo.State.ACTIVE)]
     with LiveApi(own_server.url) as live:
