@@ -12,8 +12,9 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::Fail;
 
-/// Room for the largest reply: a page of 100 rooms is about 60 kB.
-const INPUT_BYTES: usize = 1 << 20;
+/// Room for the largest reply: 10,000 rooms that are alive are about 7 MB. Memory that no reply
+/// reaches is never touched.
+const INPUT_BYTES: usize = 16 << 20;
 const EVENTS_MAX: usize = 256;
 const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 const TICK: Duration = Duration::from_millis(1);

@@ -17,6 +17,7 @@ mod get_room;
 mod grpc;
 mod http1;
 mod list_rooms;
+mod live;
 mod machine;
 mod measure;
 mod processes;
@@ -100,6 +101,7 @@ fn scenario_names() -> Vec<&'static str> {
     names.extend(list_rooms::scenario_names());
     names.extend(rooms::scenario_names());
     names.extend(comments::scenario_names());
+    names.extend(live::scenario_names());
     names
 }
 
@@ -139,6 +141,7 @@ fn measure_all(options: &Options) -> Result<(), Fail> {
     rooms::run(setup, |scenario| options.wants(scenario), &mut keep)?;
     if !options.limits_only {
         comments::run(plan, |scenario| options.wants(scenario), &mut keep)?;
+        live::run(plan, |scenario| options.wants(scenario), &mut keep)?;
     }
     let path = report::write(plan, &sections)?;
     println!("\nwritten to {}", path.display());

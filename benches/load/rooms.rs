@@ -1,8 +1,8 @@
 //! Rooms that people are in: against a bare WebSocket server, and against peers where they are
 //! installed.
 
-mod clients;
-mod connect;
+pub mod clients;
+pub mod connect;
 mod document;
 mod fanout;
 mod memory;

@@ -43,7 +43,7 @@ pub fn run(setup: Setup, scenario: &'static str) -> Result<Section, Fail> {
         for (runner, taken) in runners.iter().zip(&mut samples) {
             let (address, pid) = (runner.server.address, runner.server.pid());
             let before = Used::now(pid)?;
-            let arrived = arrive(address, 0..CLIENTS)?;
+            let arrived = arrive(address, 0..CLIENTS, one_of_the_rooms)?;
             let after = Used::now(pid)?;
             if round > 0 {
                 let counted = Counted::of(arrived.latencies_ns, arrived.seconds);
@@ -79,15 +79,24 @@ struct Client {
     input: Vec<u8>,
 }
 
-/// Client `n` goes into room `n % ROOMS`.
-pub fn arrive(address: SocketAddr, numbers: std::ops::Range<usize>) -> Result<Arrived, Fail> {
+/// Where client `n` goes: into room `n % ROOMS`.
+pub fn one_of_the_rooms(number: usize) -> String {
+    clients::path(&format!("bench:connect/{}", number % ROOMS))
+}
+
+/// Client `n` connects to `path(n)`.
+pub fn arrive(
+    address: SocketAddr,
+    numbers: std::ops::Range<usize>,
+    path: impl Fn(usize) -> String,
+) -> Result<Arrived, Fail> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
     let (wanted, mut numbers) = (numbers.len(), numbers);
     let mut clients: Vec<Client> = Vec::with_capacity(wanted);
     let mut latencies_ns = Vec::with_capacity(wanted);
     let mut chunk = vec![0; READ_BYTES];
-    let (begun, mut rooms) = (Instant::now(), Vec::with_capacity(wanted));
+    let (begun, mut paths) = (Instant::now(), Vec::with_capacity(wanted));
     while latencies_ns.len() < wanted {
         while clients.len() - latencies_ns.len() < AT_ONCE
             && let Some(number) = numbers.next()
@@ -95,7 +104,7 @@ pub fn arrive(address: SocketAddr, numbers: std::ops::Range<usize>) -> Result<Ar
             let mut stream = TcpStream::connect(address)?;
             let interest = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(&mut stream, Token(clients.len()), interest)?;
-            rooms.push(number % ROOMS);
+            paths.push(path(number));
             let since = Instant::now();
             clients.push(Client { stream, since, asked: false, inside: false, input: Vec::new() });
         }
@@ -104,7 +113,7 @@ pub fn arrive(address: SocketAddr, numbers: std::ops::Range<usize>) -> Result<Ar
             let index = event.token().0;
             let client = &mut clients[index];
             if event.is_writable() && !client.asked {
-                client.ask(rooms[index])?;
+                client.ask(&paths[index])?;
             }
             if event.is_readable() && client.comes_in(&mut chunk)? {
                 let nanos = client.since.elapsed().as_nanos();
@@ -121,10 +130,9 @@ pub fn arrive(address: SocketAddr, numbers: std::ops::Range<usize>) -> Result<Ar
 }
 
 impl Client {
-    fn ask(&mut self, room: usize) -> Result<(), Fail> {
+    fn ask(&mut self, path: &str) -> Result<(), Fail> {
         self.stream.set_nodelay(true)?;
-        let request = ws::upgrade(&clients::path(&format!("bench:connect/{room}")));
-        self.stream.write_all(&request)?;
+        self.stream.write_all(&ws::upgrade(path))?;
         self.asked = true;
         Ok(())
     }

@@ -19,10 +19,11 @@ pub fn run_connection(setup: Setup, scenario: &'static str) -> Result<Section, F
     for Runner { label, server } in &runners {
         let pid = server.pid();
         // One in every room, so that rooms are not counted.
-        let first = connect::arrive(server.address, 0..connect::ROOMS)?;
+        let first = connect::arrive(server.address, 0..connect::ROOMS, connect::one_of_the_rooms)?;
         connect::settle(pid)?;
         let before = machine::resident_bytes(pid)?;
-        let rest = connect::arrive(server.address, connect::ROOMS..connect::CLIENTS)?;
+        let numbers = connect::ROOMS..connect::CLIENTS;
+        let rest = connect::arrive(server.address, numbers, connect::one_of_the_rooms)?;
         connect::settle(pid)?;
         let grown = machine::resident_bytes(pid)?.saturating_sub(before);
         let each = grown as f64 / rest.streams.len() as f64;
