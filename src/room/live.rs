@@ -181,6 +181,12 @@ impl Live {
             // The guest has come themselves.
             self.remove(&identity, LeaveReason::Unknown, effects);
         }
+        // The first that a newcomer is told is what the room is like.
+        for delivery in &mut effects.now {
+            if delivery.to == (To::Live { except: None }) {
+                delivery.to = To::Live { except: Some(actor) };
+            }
+        }
         let is_new = !self.present.contains_key(&identity);
         self.identities.insert(actor, Arc::clone(&identity));
         match self.present.get_mut(&identity) {

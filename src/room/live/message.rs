@@ -23,6 +23,12 @@ impl LiveSummary {
     pub fn empty(room: Arc<LiveRoom>) -> Self {
         Self { room, participants: 0, publishers: 0, is_recording: false }
     }
+
+    /// Whether as many are in it as may be.
+    pub fn is_full(&self) -> bool {
+        let max = self.room.max_participants;
+        max > 0 && self.participants >= max
+    }
 }
 
 /// Everybody in a session, until something changes.

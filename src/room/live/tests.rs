@@ -113,6 +113,11 @@ fn who_comes_again_by_signalling_takes_the_place_of_the_one_before() {
     let (effects, replaced) = enter(&mut live, 2, somebody("ann", Link::Signal));
     assert_eq!(replaced, [1]);
     assert_eq!(events(&effects), ["participant_left"]);
+    let first = effects.now.iter().find(|delivery| {
+        matches!(delivery.to, To::One(2) | To::LiveOne(2) | To::Live { except: None })
+    });
+    let first = &first.unwrap().frame.message;
+    assert!(matches!(first, ServerMessage::Live(LiveMessage::Joined(_))), "{first:?}");
     assert_eq!((&*live.find("ann").unwrap().sid, live.actors_of("ann")), ("PA_2", vec![2]));
     let mut effects = Effects::default();
     live.leave(1, LeaveReason::ClientInitiated, &mut effects);

@@ -246,6 +246,14 @@ impl Rooms {
         to: &RoomId,
     ) -> Result<(), Error> {
         self.check_alive(address)?;
+        let there = RoomAddress { project: address.project.clone(), room: to.clone() };
+        if self.live_room(&there).is_some_and(|summary| summary.is_full()) {
+            return Err(Error::new(
+                Code::ResourceExhausted,
+                "ROOM_FULL",
+                "destination room is full",
+            ));
+        }
         let (done, mut moved) = mpsc::channel(1);
         let (identity, to) = (identity.into(), to.as_str().into());
         self.live_work(address, |reply| LiveWork::Move { identity, to, done, reply }).await?;

@@ -20,7 +20,11 @@ const PREFIXED: [&str; 6] = [
 
 /// An error that a handler, or the way to it, answered.
 pub fn of_call(error: &Error, request_id: &str) -> Response<Body> {
-    let (code, status) = status::statuses_of(error.code()).twirp;
+    let (code, status) = match (error.code(), error.reason()) {
+        // A client's method failed, which is nobody's bug here and yet `internal` there.
+        (Code::Aborted, "RPC_ERROR") => status::statuses_of(Code::Internal).twirp,
+        (code, _) => status::statuses_of(code).twirp,
+    };
     let message = status::message(error, request_id);
     let message = match PREFIXED.contains(&error.reason()) {
         true => format!("{PREFIX}{message}"),
