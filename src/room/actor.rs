@@ -404,6 +404,8 @@ impl Actor {
         let lost = reason == CloseReason::Unavailable || reason == CloseReason::RoomDeleted;
         if lost {
             self.commit.fail();
+            // Nobody waits for a database that may be down.
+            self.let_go(&reason);
             self.leave_all_live(&reason).await;
         } else {
             self.flush_feeds().await;
@@ -415,12 +417,16 @@ impl Actor {
             }
             self.compact_before_unloading().await;
         }
-        for connection in self.connections.values() {
-            connection.outbox.close(reason.clone());
-        }
+        self.let_go(&reason);
         if !lost && !self.actors.is_empty() {
             // Best effort: numbers that are not given back are never used, which hurts nobody.
             drop(self.rooms.store.release_actors(&self.key, self.actors.clone()).await);
+        }
+    }
+
+    fn let_go(&self, reason: &CloseReason) {
+        for connection in self.connections.values() {
+            connection.outbox.close(reason.clone());
         }
     }
 }

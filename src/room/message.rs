@@ -217,16 +217,22 @@ impl ServerMessage {
 pub struct Frame {
     pub message: ServerMessage,
     json: OnceLock<Bytes>,
+    livekit: OnceLock<Bytes>,
 }
 
 impl Frame {
     pub fn new(message: ServerMessage) -> Arc<Self> {
-        Arc::new(Self { message, json: OnceLock::new() })
+        Arc::new(Self { message, json: OnceLock::new(), livekit: OnceLock::new() })
     }
 
     /// The message as WebSocket JSON.
     pub fn json(&self, encode: impl FnOnce(&ServerMessage) -> Vec<u8>) -> Bytes {
         self.json.get_or_init(|| encode(&self.message).into()).clone()
+    }
+
+    /// The message as protobuf of LiveKit's: of signalling, or of a data channel if it goes by one.
+    pub fn livekit(&self, encode: impl FnOnce() -> Vec<u8>) -> Bytes {
+        self.livekit.get_or_init(|| encode().into()).clone()
     }
 
     /// About what the frame holds in memory while it waits for a peer to read it.

@@ -12,6 +12,7 @@ from live import LiveApi, live_token, refuses
 from livekit import api
 from livekit.protocol import models
 from signal_member import SignalMember
+from websockets.exceptions import InvalidStatus
 
 RUN_WITHIN_SECONDS = 30
 CONFIGURED = ("APIconfigured", "a secret of more than 32 characters")
@@ -107,3 +108,26 @@ def test_options(other, stubs):
     for member in (anna, ben):
         member.close()
     other.stop()
+
+
+@pytest.fixture
+def made_only(tmp_path):
+    """A server whose rooms come to life by CreateRoom only."""
+    extra = ["--livekit-auto-create", "false"]
+    roomd = Roomd(Database("sqlite"), tmp_path / "roomd", extra=extra)
+    yield roomd.start()
+    roomd.cleanup()
+
+
+def test_rooms_that_nobody_made(made_only):
+    for _ in range(2):
+        with pytest.raises(InvalidStatus) as caught:
+            SignalMember(made_only, live_token("anna", "r"))
+        response = caught.value.response
+        assert (response.status_code, response.body) == (404, b"requested room does not exist")
+    with LiveApi(made_only.url) as live:
+        live.create_room(api.CreateRoomRequest(name="r"))
+    anna = SignalMember(made_only, live_token("anna", "r"))
+    assert anna.welcome.room.name == "r"
+    anna.close()
+    made_only.stop()

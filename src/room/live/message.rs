@@ -94,6 +94,11 @@ pub enum LiveMessage {
 }
 
 impl LiveMessage {
+    /// Whether everybody gets the same, by signalling.
+    pub fn is_for_many(&self) -> bool {
+        matches!(self, Self::Participants(_) | Self::Room(_))
+    }
+
     /// About what it holds in memory while it waits for a peer to read it.
     pub fn cost_bytes(&self) -> usize {
         const PERSON_BYTES: usize = 512;

@@ -6,6 +6,8 @@ use prost::Message as _;
 
 use crate::proto::livekit;
 use crate::proto::livekit::{signal_request, signal_response};
+use crate::room::codec::livekit::{self as livekit_codec, Told};
+use crate::room::live::message::LiveMessage;
 use crate::wire::json::{self, Profile, ReadOptions, WriteJson as _, Writer};
 use crate::wire::websocket::frame::Opcode;
 
@@ -29,6 +31,14 @@ pub fn read(payload: Bytes, format: Format) -> Option<Option<signal_request::Mes
         }
     };
     Some(request.message)
+}
+
+/// What a message of the room is in a binary frame, for all who get it.
+pub fn encoded(message: &LiveMessage) -> Vec<u8> {
+    match livekit_codec::write(message) {
+        Told::Signal(said) => livekit::SignalResponse { message: Some(*said) }.encode_to_vec(),
+        Told::Data(_) | Told::Nothing => Vec::new(),
+    }
 }
 
 pub fn write(message: signal_response::Message, format: Format) -> (Opcode, Bytes) {

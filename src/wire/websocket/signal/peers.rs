@@ -109,10 +109,8 @@ impl Peers {
     }
 
     /// Reliable data waits for a client that is still joining; what may be lost does not.
-    pub fn send(&mut self, packet: &livekit::DataPacket) -> Result<(), TooSlow> {
-        let is_lossy = packet.kind == i32::from(livekit::data_packet::Kind::Lossy);
-        let bytes: Bytes = packet.encode_to_vec().into();
-        if is_lossy {
+    pub fn send(&mut self, kind: DataKind, bytes: Bytes) -> Result<(), TooSlow> {
+        if kind == DataKind::Lossy {
             if let Err(error) = self.subscriber.0.send(LOSSY, bytes) {
                 tracing::debug!(%error, "data that may be lost was lost");
             }

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use prost::Message as _;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,7 @@ use crate::proto::livekit;
 use crate::proto::livekit::signal_request::Message as Asks;
 use crate::proto::livekit::signal_response::Message as Says;
 use crate::room::close::CloseReason;
-use crate::room::codec::livekit::{Told, leave, read_packet, read_signal, write};
+use crate::room::codec::livekit::{Told, leave, read_packet, read_signal, write, write_packet};
 use crate::room::live::message::{LiveMessage, LiveRequest, MoveDone};
 use crate::room::message::{ClientMessage, Frame, ServerMessage};
 use crate::room::rate::{Rate, RateLimits};
@@ -229,17 +230,24 @@ impl<'a> Talk<'a> {
                 LiveMessage::Move { to, done } => return self.go_on_in(to, done.clone()).await,
                 _ => {}
             }
-            match write(message) {
-                Told::Nothing => {}
-                Told::Data(packet) => {
-                    if let Some(peers) = &mut self.peers {
-                        peers.send(&packet).map_err(|_| CloseReason::TooSlow)?;
-                    }
+            if let LiveMessage::Packet(packet) = message {
+                if let Some(peers) = &mut self.peers {
+                    let bytes = frame.livekit(|| write_packet(packet).encode_to_vec());
+                    peers.send(packet.kind, bytes).map_err(|_| CloseReason::TooSlow)?;
                 }
-                Told::Signal(said) => match *said {
+                continue;
+            }
+            if self.format == Format::Protobuf && message.is_for_many() {
+                let bytes = frame.livekit(|| frames::encoded(message));
+                self.outgoing.push(Opcode::Binary, &bytes);
+                self.parts.metrics.sent(1);
+                continue;
+            }
+            if let Told::Signal(said) = write(message) {
+                match *said {
                     Says::Join(join) => self.welcome(join).await?,
                     said => self.say(said),
-                },
+                }
             }
         }
         Ok(())
