@@ -4,6 +4,7 @@
 //! the handshake, where LiveKit's clients look for it.
 
 mod asked;
+mod ending;
 mod frames;
 mod peers;
 mod request;
@@ -203,7 +204,7 @@ impl Inner {
         let shutdown = upgrades.shutdown().clone();
         if resumes {
             // Its session ended with its connection; it has to begin anew.
-            return talk::refuse(stream, &CloseReason::Unavailable, &self.limits).await;
+            return ending::refuse(stream, &CloseReason::Unavailable, &self.limits).await;
         }
         let joined = tokio::select! {
             joined = self.rooms.join(join.clone()) => joined,
@@ -211,7 +212,7 @@ impl Inner {
         };
         let session = match joined {
             Ok(session) => session,
-            Err(reason) => return talk::refuse(stream, &reason, &self.limits).await,
+            Err(reason) => return ending::refuse(stream, &reason, &self.limits).await,
         };
         let parts = Parts {
             rooms: &self.rooms,

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message as _;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, WriteHalf};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::ending::{SIGNAL_BYTES_MAX, finish, rate};
 use super::farewell;
 use super::frames::{self, Format};
 use super::peers::{PeerNews, Peers};
@@ -28,7 +29,6 @@ use crate::room::close::CloseReason;
 use crate::room::codec::livekit::{Told, leave, read_packet, read_signal, write, write_packet};
 use crate::room::live::message::{LiveMessage, LiveRequest, MoveDone};
 use crate::room::message::{ClientMessage, Frame, ServerMessage};
-use crate::room::rate::{Rate, RateLimits};
 use crate::room::registry::Rooms;
 use crate::room::session::{Join, Session};
 use crate::rtc::Rtc;
@@ -38,8 +38,6 @@ use crate::wire::websocket::frame::{Opcode, Violation};
 use crate::wire::websocket::reader::{Incoming, MessageReader, ReadError};
 use crate::wire::websocket::writer::Outgoing;
 
-/// One message of a client.
-const SIGNAL_BYTES_MAX: usize = 2 << 20;
 const PING_EVERY: Duration = Duration::from_secs(10);
 /// A client comes back with the newest token that it was given.
 const REFRESH_EVERY: Duration = Duration::from_mins(5);
@@ -48,8 +46,6 @@ const REFRESHED_TOKEN_TTL_S: i64 = 10 * 60;
 const CONNECT_WITHIN: Duration = Duration::from_mins(1);
 /// How soon data goes on that waited for a client to read what it has.
 const RETRY_EVERY: Duration = Duration::from_millis(20);
-const CLOSE_WRITE_MAX: Duration = Duration::from_secs(2);
-const LINGER: Duration = Duration::from_secs(2);
 
 /// What a conversation needs besides its two ends.
 #[derive(Clone, Copy)]
@@ -448,56 +444,4 @@ fn ticks(every: Duration) -> Interval {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.reset();
     ticks
-}
-
-fn rate(limits: &Limits) -> Rate {
-    let limits = RateLimits {
-        frames_per_second: limits.websocket_frames_per_second_max,
-        bytes_per_second: limits.websocket_bytes_per_second_max,
-        frame_bytes_max: SIGNAL_BYTES_MAX,
-        frame_messages_max: 1,
-    };
-    Rate::new(limits, Instant::now())
-}
-
-/// Tells somebody why they cannot enter.
-pub async fn refuse<S>(stream: S, reason: &CloseReason, limits: &Limits) -> Ending
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let (read, mut write) = tokio::io::split(stream);
-    let arrivals = AtomicU64::new(0);
-    let mut reader = MessageReader::new(read, SIGNAL_BYTES_MAX, rate(limits), &arrivals);
-    let mut outgoing = Outgoing::default();
-    let (opcode, payload) = frames::write(Says::Leave(leave(reason)), Format::default());
-    outgoing.push(opcode, &payload);
-    let ending = Ending::Closed(farewell());
-    finish(&ending, &mut outgoing, &mut reader, &mut write).await;
-    ending
-}
-
-async fn finish<R, W>(
-    ending: &Ending,
-    outgoing: &mut Outgoing,
-    reader: &mut MessageReader<'_, R>,
-    write: &mut WriteHalf<W>,
-) where
-    R: AsyncRead + Unpin,
-    W: AsyncRead + AsyncWrite + Unpin,
-{
-    let payload = match ending {
-        Ending::Gone | Ending::Cut => return,
-        Ending::Closed(close) => close.payload(),
-        Ending::Peer(code) => {
-            code.map_or_else(Bytes::new, |code| Bytes::copy_from_slice(&code.to_be_bytes()))
-        }
-    };
-    outgoing.push(Opcode::Close, &payload);
-    let farewell = async {
-        outgoing.flush(write, CLOSE_WRITE_MAX).await?;
-        write.shutdown().await
-    };
-    if matches!(tokio::time::timeout(CLOSE_WRITE_MAX, farewell).await, Ok(Ok(()))) {
-        let _ = tokio::time::timeout(LINGER, reader.discard()).await;
-    }
 }
