@@ -24,6 +24,6 @@ pub use participant::{
     LeaveReason, Participant, ParticipantChange, ParticipantKind, ParticipantState,
 };
 pub use permission::Permission;
-pub use session::{LiveRoom, LiveSettings};
+pub use session::{LiveRoom, LiveSettings, LiveSummary};
 pub use token::LiveToken;
 pub use track::{Layer, Track, TrackCodec, TrackKind, TrackSource};

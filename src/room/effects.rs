@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::feeds::FeedTask;
-use super::live::message::{LiveEvent, LiveNews, LiveSummary};
+use super::live::message::{LiveEvent, LiveNews};
 use super::message::{ActorId, Frame, ServerMessage};
-use crate::domain::live::{Participant, Track};
+use crate::domain::live::{LiveSummary, Participant, Track};
 use crate::domain::permissions::Resource;
 
 /// Who gets a frame.

@@ -19,12 +19,12 @@ pub use self::rpc::{CallNews, Caller};
 pub use self::tracks::participant_not_found;
 
 use self::data::Nonces;
-use self::message::{LiveEvent, LiveMessage, LiveRequest, LiveSummary, LiveWelcome};
+use self::message::{LiveEvent, LiveMessage, LiveRequest, LiveWelcome};
 use self::rpc::Calls;
 use super::effects::{Effects, To};
 use super::message::{ActorId, ServerMessage};
 use crate::domain::live::{
-    LeaveReason, LiveRoom, Participant, ParticipantKind, ParticipantState, Permission,
+    LeaveReason, LiveRoom, LiveSummary, Participant, ParticipantKind, ParticipantState, Permission,
 };
 use crate::error::Error;
 

@@ -18,7 +18,7 @@ use crate::proto::live::{change_of, participant, permission_of, room, settings_o
 use crate::proto::livekit;
 use crate::proto::livekit::data_packet::Kind;
 use crate::proto::reply::{Reply, Shared};
-use crate::room::live::message::{LiveSummary, RpcCall};
+use crate::room::live::message::RpcCall;
 use crate::room::registry::Rooms;
 use crate::room::requests::live::rpc_error;
 use crate::room::session::RoomAddress;
@@ -55,11 +55,6 @@ fn administered_both(ctx: &Ctx, room: &str, to: &str) -> Result<(RoomAddress, Ro
     Ok((address(&grant, &live_id(room)?), live_id(to)?))
 }
 
-fn reply(summary: &LiveSummary) -> livekit::Room {
-    let counts = (summary.participants, summary.publishers, summary.is_recording);
-    room(&summary.room, counts)
-}
-
 impl RoomService for LiveRoomHandlers {
     async fn create_room(
         &self,
@@ -80,7 +75,7 @@ impl RoomService for LiveRoomHandlers {
         }
         let id = RoomId::parse("name", &request.name)?;
         let begun = self.rooms.begin_live(&address(&grant, &id), settings_of(&request)).await?;
-        Ok(reply(&begun))
+        Ok(room(&begun))
     }
 
     async fn list_rooms(
@@ -92,7 +87,7 @@ impl RoomService for LiveRoomHandlers {
         if request.names.is_empty() {
             let listed = self.rooms.live_rooms(grant.project());
             let all = || {
-                let rooms = listed.rooms.iter().map(|summary| reply(summary)).collect();
+                let rooms = listed.rooms.iter().map(|summary| room(summary)).collect();
                 Shared::new(livekit::ListRoomsResponse { rooms })
             };
             return Ok(Reply::Shared(listed.memo.get_or_make(all)));
@@ -101,7 +96,7 @@ impl RoomService for LiveRoomHandlers {
             let id = live_id(name).ok()?;
             self.rooms.live_room(&address(&grant, &id))
         });
-        let rooms = found.map(|summary| reply(&summary)).collect();
+        let rooms = found.map(|summary| room(&summary)).collect();
         Ok(livekit::ListRoomsResponse { rooms }.into())
     }
 
@@ -225,7 +220,7 @@ impl RoomService for LiveRoomHandlers {
     ) -> Result<livekit::Room, Error> {
         check_metadata(&request.metadata)?;
         let address = administered(ctx, &request.room)?;
-        Ok(reply(&self.rooms.set_live_metadata(&address, request.metadata.into()).await?))
+        Ok(room(&self.rooms.set_live_metadata(&address, request.metadata.into()).await?))
     }
 
     async fn forward_participant(

@@ -12,9 +12,7 @@ pub enum SidKind {
     Room,
     Participant,
     Track(TrackKind, TrackSource),
-    DataTrack,
     WebhookEvent,
-    Node,
 }
 
 impl SidKind {
@@ -22,9 +20,7 @@ impl SidKind {
         match self {
             Self::Room => "RM_".to_owned(),
             Self::Participant => "PA_".to_owned(),
-            Self::DataTrack => "DTR_".to_owned(),
             Self::WebhookEvent => "EV_".to_owned(),
-            Self::Node => "ND_".to_owned(),
             Self::Track(kind, source) => {
                 let kind = match kind {
                     TrackKind::Audio => "A",

@@ -74,7 +74,6 @@ pub enum LeaveReason {
     Migration,
     SignalClose,
     RoomClosed,
-    ConnectionTimeout,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -56,3 +56,26 @@ impl LiveRoom {
         left_at_ms.saturating_add(i64::from(self.departure_timeout_s).saturating_mul(1_000))
     }
 }
+
+/// A session with what is counted in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveSummary {
+    pub room: Arc<LiveRoom>,
+    /// Those who are not hidden.
+    pub participants: u32,
+    pub publishers: u32,
+    pub is_recording: bool,
+}
+
+impl LiveSummary {
+    /// Of a room in which nobody is.
+    pub fn empty(room: Arc<LiveRoom>) -> Self {
+        Self { room, participants: 0, publishers: 0, is_recording: false }
+    }
+
+    /// Whether as many are in it as may be.
+    pub fn is_full(&self) -> bool {
+        let max = self.room.max_participants;
+        max > 0 && self.participants >= max
+    }
+}

@@ -78,7 +78,7 @@ pub fn change_of(
     ParticipantChange { name, metadata, attributes, permission: None }
 }
 
-pub fn state_number(state: ParticipantState) -> i32 {
+fn state_number(state: ParticipantState) -> i32 {
     let state = match state {
         ParticipantState::Joining => State::Joining,
         ParticipantState::Joined => State::Joined,
@@ -116,7 +116,6 @@ pub fn left_of(reason: LeaveReason) -> i32 {
         LeaveReason::Migration => D::Migration,
         LeaveReason::SignalClose => D::SignalClose,
         LeaveReason::RoomClosed => D::RoomClosed,
-        LeaveReason::ConnectionTimeout => D::ConnectionTimeout,
     };
     reason.into()
 }

@@ -1,6 +1,6 @@
 //! Rooms that are alive.
 
-use crate::domain::live::{LiveRoom, LiveSettings};
+use crate::domain::live::{LiveSettings, LiveSummary};
 use crate::proto::livekit;
 
 /// What clients may publish, as LiveKit's server says by default.
@@ -17,11 +17,9 @@ const CODECS: [&str; 10] = [
     "video/rtx",
 ];
 
-/// With what is counted in it: participants, publishers, and whether it is recorded.
-pub fn room(
-    room: &LiveRoom,
-    (participants, publishers, is_recording): (u32, u32, bool),
-) -> livekit::Room {
+/// With what is counted in it.
+pub fn room(summary: &LiveSummary) -> livekit::Room {
+    let room = &summary.room;
     livekit::Room {
         sid: room.sid.to_string(),
         name: room.room_id.to_string(),
@@ -33,9 +31,9 @@ pub fn room(
         turn_password: String::new(),
         enabled_codecs: codecs(),
         metadata: room.metadata.to_string(),
-        num_participants: participants,
-        num_publishers: publishers,
-        active_recording: is_recording,
+        num_participants: summary.participants,
+        num_publishers: summary.publishers,
+        active_recording: summary.is_recording,
         version: None,
     }
 }

@@ -13,11 +13,13 @@ use tokio::sync::mpsc;
 use super::{Actor, Flow, Reply};
 use crate::domain::ctx::Actor as Identity;
 use crate::domain::ids::RoomId;
-use crate::domain::live::{LeaveReason, LiveRoom, LiveSettings, SidKind, check_metadata, new_sid};
+use crate::domain::live::{
+    LeaveReason, LiveRoom, LiveSettings, LiveSummary, SidKind, check_metadata, new_sid,
+};
 use crate::error::{Error, chain};
 use crate::room::close::CloseReason;
 use crate::room::effects::{Effects, To};
-use crate::room::live::message::{LiveEvent, LiveMessage, LiveNews, LiveSummary, MoveDone};
+use crate::room::live::message::{LiveEvent, LiveMessage, LiveNews, MoveDone};
 use crate::room::live::{Link, LiveJoin, live_room_not_found, participant_not_found};
 use crate::room::message::{ActorId, ServerMessage};
 use crate::room::session::Join;
@@ -188,10 +190,9 @@ impl Actor {
         let ends_at_ms = Some(room.empty_until_ms());
         let summary = LiveSummary::empty(Arc::new(room.clone()));
         let set = LiveWrite::Set { room: room.clone(), ends_at_ms };
-        let mut effects = Effects::default();
-        effects.tell_live(LiveEvent::RoomStarted, Some(summary), None, None);
-        let told = effects.news.iter().filter_map(|news| self.telling_of(news));
-        std::iter::once(set).chain(told).collect()
+        let event = LiveEvent::RoomStarted;
+        let news = LiveNews { event, room: summary, participant: None, track: None };
+        std::iter::once(set).chain(self.telling_of(&news)).collect()
     }
 
     fn telling_of(&self, news: &LiveNews) -> Option<LiveWrite> {
@@ -256,16 +257,7 @@ impl Actor {
     /// What could not be written is tried again: people can go on without it.
     pub(super) fn finish_live_writes(&mut self, (writes, written): Written) {
         self.live.in_flight = None;
-        let failed = match written {
-            Ok(told) => {
-                if let Some(hooks) = &self.rooms.hooks {
-                    hooks.committed(&told);
-                }
-                None
-            }
-            Err(error) => Some(error),
-        };
-        if let Some(error) = failed {
+        if let Err(error) = written.map(|told| self.has_told(&told)) {
             tracing::warn!(error = %chain(&error), "failed to note the life of a room");
             self.live.retry_at_ms = Some(self.rooms.clock.now_ms() + RETRY_AFTER_MS);
             for write in writes.into_iter().rev() {
@@ -294,10 +286,14 @@ impl Actor {
         let address = &self.address;
         let (project, room) = (&address.project, &address.room);
         let told = self.rooms.store.write_live_room(project, room, writes).await?;
-        if let Some(hooks) = &self.rooms.hooks {
-            hooks.committed(&told);
-        }
+        self.has_told(&told);
         Ok(())
+    }
+
+    fn has_told(&self, told: &Told) {
+        if let Some(hooks) = &self.rooms.hooks {
+            hooks.committed(told);
+        }
     }
 
     /// The room is unloaded, with people in it or without; it stays alive for those who come back,

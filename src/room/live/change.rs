@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::message::{LiveMessage, LiveSummary, Outcome};
+use super::message::{LiveMessage, Outcome};
 use super::tracks::participant_not_found;
 use super::{Live, Present, touch};
 use crate::domain::live::{
-    Participant, ParticipantChange, Permission, check_attributes, check_metadata, check_name,
+    LiveSummary, Participant, ParticipantChange, Permission, check_attributes, check_metadata,
+    check_name,
 };
 use crate::error::Error;
 use crate::room::effects::{Effects, To};

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::message::LiveSummary;
 use crate::domain::ids::{ProjectId, RoomId};
-use crate::domain::live::LiveRoom;
+use crate::domain::live::{LiveRoom, LiveSummary};
 use crate::domain::memo::Memo;
 use crate::error::{Code, Error};
 use crate::room::session::RoomAddress;

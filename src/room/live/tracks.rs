@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::message::{LiveEvent, LiveMessage};
-use super::{Link, Live, touch};
+use super::{Live, touch};
 use crate::domain::live::{Permission, Track};
 use crate::error::{Code, Error};
 use crate::room::effects::{Effects, To};
@@ -233,12 +233,6 @@ impl Live {
             let actor = present.publishers.get(track_sid).copied();
             publishes.then(|| (Arc::clone(&present.info.sid), actor))
         })
-    }
-
-    /// Whether a connection publishes anything, which makes it wait for media.
-    pub fn links_with(&self, link: Link) -> usize {
-        let links = self.present.values().flat_map(|present| present.links.values());
-        links.filter(|found| **found == link).count()
     }
 }
 

@@ -7,13 +7,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::ctx::ProjectGrant;
 use crate::domain::ids::{OrganizationId, ProjectId, RoomId};
-use crate::domain::live::{LiveData, LiveSettings, Participant, ParticipantChange, Track};
+use crate::domain::live::{
+    LiveData, LiveSettings, LiveSummary, Participant, ParticipantChange, Track,
+};
 use crate::domain::room::RoomDraft;
 use crate::error::{Code, Error, chain};
 use crate::room::actor::{Command, LiveWork, Reply, unavailable};
 use crate::room::effects::Effects;
 use crate::room::live::directory::LiveRooms;
-use crate::room::live::message::{Listing, LiveSummary, RpcCall, RpcFailure};
+use crate::room::live::message::{Listing, RpcCall, RpcFailure};
 use crate::room::live::{CallNews, live_room_not_found, participant_not_found};
 use crate::room::registry::Rooms;
 use crate::room::session::RoomAddress;

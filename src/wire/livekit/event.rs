@@ -11,8 +11,7 @@ use crate::wire::json::{Profile, WriteJson as _, Writer};
 const BODY_BYTES: usize = 2 << 10;
 
 pub fn event_body(news: &LiveNews, id: &str, now_ms: i64) -> Bytes {
-    let counts = (news.room.participants, news.room.publishers, news.room.is_recording);
-    let whole = room(&news.room.room, counts);
+    let whole = room(&news.room);
     let is_of_track = matches!(news.event, LiveEvent::TrackPublished | LiveEvent::TrackUnpublished);
     let who = news.participant.as_deref().map(participant);
     let event = livekit::WebhookEvent {

@@ -7,7 +7,7 @@ use crate::proto::livekit;
 use crate::proto::livekit::leave_request::Action;
 use crate::proto::livekit::signal_response::Message;
 use crate::room::close::CloseReason;
-use crate::room::live::message::{LiveMessage, LiveSummary, LiveWelcome, Outcome};
+use crate::room::live::message::{LiveMessage, LiveWelcome, Outcome};
 
 /// The release of LiveKit's server whose signalling this is; clients refuse a server without one.
 const VERSION: &str = "1.13.5";
@@ -32,7 +32,7 @@ pub fn write(message: &LiveMessage) -> Told {
             participants: people.iter().map(|info| participant(info)).collect(),
         }),
         LiveMessage::Room(summary) => {
-            Message::RoomUpdate(livekit::RoomUpdate { room: Some(summary_room(summary)) })
+            Message::RoomUpdate(livekit::RoomUpdate { room: Some(room(summary)) })
         }
         LiveMessage::TrackPublished { cid, track: published } => {
             let (cid, track) = (cid.clone(), Some(track(published)));
@@ -68,14 +68,9 @@ pub fn write(message: &LiveMessage) -> Told {
     Told::Signal(Box::new(said))
 }
 
-fn summary_room(summary: &LiveSummary) -> livekit::Room {
-    let counts = (summary.participants, summary.publishers, summary.is_recording);
-    room(&summary.room, counts)
-}
-
 fn join(welcome: &LiveWelcome) -> livekit::JoinResponse {
     livekit::JoinResponse {
-        room: Some(summary_room(&welcome.room)),
+        room: Some(room(&welcome.room)),
         participant: Some(participant(&welcome.me)),
         other_participants: people(&welcome.others),
         server_version: VERSION.to_owned(),
