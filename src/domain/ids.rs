@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use crate::error::Error;
 
-/// Characters (not bytes) that a room, user, group or organization id may have.
-pub const ROOM_ID_CHARS_MAX: usize = 128;
+/// Characters (not bytes) that the id of a room may have that is made by anything but LiveKit's API.
+pub const NEW_ROOM_ID_CHARS_MAX: usize = 128;
+/// The same of any room: LiveKit's users name theirs in up to so many bytes.
+pub const ROOM_ID_CHARS_MAX: usize = 256;
+/// The same of a user, a group and an organization.
 pub const USER_ID_CHARS_MAX: usize = 128;
 pub const ORGANIZATION_ID_CHARS_MAX: usize = 128;
 /// The same, of a feed and of a message in one.
@@ -89,6 +92,15 @@ id!(
     RoomId,
     ROOM_ID_CHARS_MAX
 );
+
+impl RoomId {
+    /// Checks the id that somebody wants a room to have.
+    pub fn parse_new(field: &str, raw: &str) -> Result<Self, Error> {
+        check(field, raw, NEW_ROOM_ID_CHARS_MAX)?;
+        Ok(Self(raw.into()))
+    }
+}
+
 id!(
     /// A user of the application, named by the application.
     UserId,

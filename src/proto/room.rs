@@ -79,7 +79,7 @@ impl TryFrom<v1::CreateRoomRequest> for RoomDraft {
     type Error = Error;
 
     fn try_from(request: v1::CreateRoomRequest) -> Result<Self, Error> {
-        let id = RoomId::parse("id", &request.id)?;
+        let id = RoomId::parse_new("id", &request.id)?;
         let create = v1::RoomCreate {
             default_accesses: request.default_accesses,
             users_accesses: request.users_accesses,

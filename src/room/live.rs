@@ -75,8 +75,6 @@ pub struct Live {
     came: u64,
     nonces: Nonces,
     calls: Calls,
-    /// Kept until somebody comes, goes or changes.
-    listed: Option<Arc<message::Listing>>,
     /// Whether something changed since [`Live::take_changed`].
     is_changed: bool,
 }
@@ -148,16 +146,11 @@ impl Live {
     }
 
     /// Everybody, in the order in which they came.
-    pub fn listing(&mut self) -> Arc<message::Listing> {
-        if let Some(listed) = &self.listed {
-            return Arc::clone(listed);
-        }
+    pub fn listing(&self) -> Arc<message::Listing> {
         let mut present: Vec<_> = self.present.values().collect();
         present.sort_by_key(|present| present.order);
         let people = present.into_iter().map(|present| Arc::clone(&present.info)).collect();
-        let listed = Arc::new(message::Listing { people, ..Default::default() });
-        self.listed = Some(Arc::clone(&listed));
-        listed
+        Arc::new(message::Listing { people, ..Default::default() })
     }
 
     /// Lets somebody in, who has room (see [`Self::has_place_for`]). `sid` was never given before.
@@ -255,6 +248,12 @@ impl Live {
         self.tell_event(&identity, LiveEvent::ParticipantJoined, effects);
     }
 
+    /// Whether a connection may send data to the others: a back end may have taken that from them.
+    pub fn may_send_data(&self, actor: ActorId) -> bool {
+        let info = self.identity(actor).and_then(|identity| self.find(identity));
+        info.is_some_and(|info| info.permission.can_publish_data)
+    }
+
     /// A connection is gone; with the last one, its participant is.
     pub fn leave(&mut self, actor: ActorId, reason: LeaveReason, effects: &mut Effects) {
         let Some(identity) = self.identities.remove(&actor) else { return };
@@ -322,8 +321,11 @@ impl Live {
     }
 
     fn changed(&mut self) {
-        self.listed = None;
         self.is_changed = true;
+    }
+
+    pub fn has_changed(&self) -> bool {
+        self.is_changed
     }
 
     /// Whether something changed since the last time.

@@ -103,7 +103,7 @@ impl State {
                     self.people.update_presence(sender, data, target, effects);
                 }
                 ClientMessage::Broadcast { event } => {
-                    if !self.live.take_event(sender, &event) {
+                    if !self.live.take_event(sender, &event) && self.live.may_send_data(sender) {
                         self.people.broadcast(sender, event, effects);
                     }
                 }

@@ -114,7 +114,7 @@ impl RoomService for RoomHandlers {
         request: v1::UpsertRoomRequest,
     ) -> Result<v1::UpsertRoomResponse, Error> {
         let grant = ctx.require_admin()?;
-        let id = RoomId::parse("roomId", &request.room_id)?;
+        let id = RoomId::parse_new("roomId", &request.room_id)?;
         let patch = RoomPatch::try_from(request.update.unwrap_or_default())?;
         if patch.is_empty() {
             return Err(Error::invalid("update", "must have at least one key"));
@@ -146,7 +146,7 @@ impl RoomService for RoomHandlers {
     ) -> Result<v1::UpdateRoomIdResponse, Error> {
         let grant = ctx.require_admin()?;
         let from = RoomId::parse("roomId", &request.room_id)?;
-        let to = RoomId::parse("newRoomId", &request.new_room_id)?;
+        let to = RoomId::parse_new("newRoomId", &request.new_room_id)?;
         match self.store.rename_room(&grant, &from, &to).await? {
             Renamed::Done(room) => {
                 let renamed = CloseReason::RoomRenamed { to: to.as_str().into() };

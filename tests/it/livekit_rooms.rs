@@ -1,11 +1,12 @@
 //! livekit.RoomService on rooms that people are in by a stream of gRPC.
 
+use prost_types::value::Kind;
 use roomd::proto::livekit::signal_request::Message as Asks;
 use roomd::proto::livekit::signal_response::Message as Says;
 use roomd::proto::livekit::{self, data_packet};
-use roomd::proto::roomd::v1::CloseCode;
 use roomd::proto::roomd::v1::join_room_request::Message as Request;
 use roomd::proto::roomd::v1::join_room_response::Message as Reply;
+use roomd::proto::roomd::v1::{self, CloseCode};
 use serde_json::{Value, json};
 
 use crate::harness::{Project, Server};
@@ -114,6 +115,30 @@ async fn a_room_lives_from_its_creation_to_its_end(server: Server) {
     server.stop().await;
 }
 
+/// LiveKit's names are longer than those of rooms that are made in other ways.
+async fn a_long_name_is_a_name_for_everybody(server: Server) {
+    let project = server.project("names").await;
+    let (longest, longer) = ("n".repeat(256), "n".repeat(257));
+    let room = ask(&server, &project, "CreateRoom", json!({"name": longest})).await.unwrap();
+    assert_eq!(room["name"], longest);
+    let refused = ask(&server, &project, "CreateRoom", json!({"name": longer})).await.unwrap_err();
+    assert_eq!(refused.reason, "ROOM_NAME_TOO_LONG");
+    let secret = project.secret.expose();
+    let path = format!("/v2/rooms/{longest}");
+    let (status, found) = server.rest(secret, "GET", &path, Value::Null).await;
+    assert_eq!((status, &found["id"]), (200, &json!(longest)));
+    let open = json!({"defaultAccesses": ["room:write"]});
+    assert_eq!(server.rest(secret, "POST", &path, open).await.0, 200);
+    let create = json!({"id": "n".repeat(129), "defaultAccesses": []});
+    let (status, _) = server.rest(secret, "POST", "/v2/rooms", create).await;
+    assert_eq!(status, 422);
+    let mut ann = guest(&server, &project, &longest, "ann").await;
+    ann.wait_for(join).await;
+    assert_eq!(identities(&server, &project, &longest).await, ["ann"]);
+    drop(ann);
+    server.stop().await;
+}
+
 async fn whoever_is_in_the_room_is_a_participant(server: Server) {
     let project = server.project("participants").await;
     open_room(&server, &project, "r").await;
@@ -159,6 +184,38 @@ async fn whoever_is_in_the_room_is_a_participant(server: Server) {
         _ => None,
     };
     assert_eq!(ann.wait_for(closed).await, CloseCode::LiveRoomEnded);
+    server.stop().await;
+}
+
+/// What a back end takes from somebody is taken whichever protocol they came by.
+async fn who_may_not_send_data_sends_no_events(server: Server) {
+    let project = server.project("quiet").await;
+    open_room(&server, &project, "r").await;
+    let mut ann = guest(&server, &project, "r", "ann").await;
+    let mut bob = Guest::enter(&server, "r", &server.id_token(&project.id, "bob", &[])).await;
+    ann.wait_for(news_of("bob")).await;
+    let event = |number: f64| {
+        let value = prost_types::Value { kind: Some(Kind::NumberValue(number)) };
+        Request::Event(v1::SendEvent { event: Some(value) })
+    };
+    for (number, can_publish_data) in [(1.0, true), (2.0, false), (3.0, true)] {
+        let permission = json!({"canSubscribe": true, "canPublishData": can_publish_data});
+        let update = json!({"room": "r", "identity": "bob", "permission": permission});
+        ask(&server, &project, "UpdateParticipant", update).await.unwrap();
+        bob.send(event(number));
+        // By the answer to what was asked behind it, the room has taken the event.
+        bob.send(Request::FetchStorage(v1::FetchStorage {}));
+        bob.wait_for(|reply| matches!(reply, Reply::StorageEnd(_)).then_some(())).await;
+    }
+    let heard = |reply: &Reply| match reply {
+        Reply::Event(event) => event.event.clone(),
+        _ => None,
+    };
+    for number in [1.0, 3.0] {
+        let kind = ann.wait_for(heard).await.kind;
+        assert_eq!(kind, Some(Kind::NumberValue(number)));
+    }
+    drop((ann, bob));
     server.stop().await;
 }
 
@@ -296,6 +353,8 @@ async fn a_life_outlasts_the_server_and_ends_in_time(server: Server) {
 on_both_servers!(
     a_room_lives_from_its_creation_to_its_end,
     whoever_is_in_the_room_is_a_participant,
+    who_may_not_send_data_sends_no_events,
+    a_long_name_is_a_name_for_everybody,
     tracks_data_and_calls_reach_their_participant,
     people_are_moved_and_shown_in_other_rooms,
     a_life_outlasts_the_server_and_ends_in_time,

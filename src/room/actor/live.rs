@@ -1,7 +1,7 @@
 //! The room's life: when it begins and ends, who may take part, and what is written of it.
 //!
-//! What people do to it by coming and going is written behind them, in order and many steps at once;
-//! what a back end asks for is written before it is answered.
+//! What people do to it by coming and going is written behind them, in order and many steps at once.
+//! That it begins, and what a back end asks for, is written before anybody is told.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -132,8 +132,10 @@ impl Actor {
             let has_place = self.rooms.live.check_place(settings.metadata.len());
             has_place.map_err(|_| CloseReason::Overloaded)?;
             check_metadata(&settings.metadata).map_err(|_| CloseReason::NotAllowed)?;
-            let room = self.new_live_room(&settings).map_err(|_| CloseReason::Unavailable)?;
-            self.begin_live(room);
+            self.begin_live(&settings).await.map_err(|error| {
+                tracing::error!(error = %chain(&error), "failed to bring a room to life");
+                CloseReason::Unavailable
+            })?;
         }
         match self.state.live.has_place_for(live) {
             true => Ok(()),
@@ -178,12 +180,13 @@ impl Actor {
         Ok(LiveRoom::new(sid, self.address.room.clone(), settings, now_ms))
     }
 
-    /// The first who comes brings the room to life.
-    fn begin_live(&mut self, room: LiveRoom) {
-        for write in self.beginning_of(&room) {
-            self.live.push(write);
-        }
+    /// The first who comes brings the room to life, or a back end does. Nobody is told of it before
+    /// it is stored.
+    async fn begin_live(&mut self, settings: &LiveSettings) -> Result<(), Error> {
+        let room = self.new_live_room(settings)?;
+        self.write_live(self.beginning_of(&room)).await?;
         self.has_begun(room);
+        Ok(())
     }
 
     fn beginning_of(&self, room: &LiveRoom) -> Vec<LiveWrite> {
@@ -374,9 +377,7 @@ impl Actor {
             return Ok(summary);
         }
         self.rooms.live.check_place(settings.metadata.len())?;
-        let room = self.new_live_room(settings)?;
-        self.write_live(self.beginning_of(&room)).await?;
-        self.has_begun(room);
+        self.begin_live(settings).await?;
         self.state.live.summary().ok_or_else(live_room_not_found)
     }
 
@@ -414,7 +415,8 @@ impl Actor {
         // One that is shown from another room has no connection here.
         self.state.live.show_forwarded(identity, None, &mut effects);
         self.carry_out(effects);
-        Ok(())
+        // With what back ends are told of it.
+        self.flush_live().await
     }
 
     fn move_participant(

@@ -7,6 +7,7 @@ use crate::domain::ids::{ProjectId, RoomId};
 use crate::domain::live::{LiveRoom, LiveSummary};
 use crate::domain::memo::Memo;
 use crate::error::{Code, Error};
+use crate::room::live::message::Listing;
 use crate::room::session::RoomAddress;
 
 /// What the rooms that are alive may hold in memory, metadata mostly.
@@ -41,6 +42,8 @@ struct Entry {
     summary: Arc<LiveSummary>,
     /// Absent while somebody is in it.
     ends_at_ms: Option<i64>,
+    /// Who is in it, if somebody asked since the last of them came, went or changed.
+    listing: Option<Arc<Listing>>,
 }
 
 #[derive(Default)]
@@ -66,7 +69,7 @@ impl Directory {
             known.ends.insert(end);
         }
         let project = known.projects.entry(address.project.clone()).or_default();
-        let entry = Entry { summary: Arc::new(summary), ends_at_ms };
+        let entry = Entry { summary: Arc::new(summary), ends_at_ms, listing: None };
         project.rooms.insert(address.room.clone(), entry);
         project.listed = None;
     }
@@ -107,6 +110,26 @@ impl Directory {
         self.lock().find(address).and_then(|entry| entry.ends_at_ms)
     }
 
+    /// Who is in the room, for those who ask next. Only the room itself may say so, between two of
+    /// its changes.
+    pub fn keep_listing(&self, address: &RoomAddress, listing: &Arc<Listing>) {
+        if let Some(entry) = self.lock().find_mut(address) {
+            entry.listing = Some(Arc::clone(listing));
+        }
+    }
+
+    /// Somebody comes, goes or changes, of which nobody was told yet.
+    pub fn forget_listing(&self, address: &RoomAddress) {
+        if let Some(entry) = self.lock().find_mut(address) {
+            entry.listing = None;
+        }
+    }
+
+    /// Who is in the room, if that is known without asking it.
+    pub fn listing(&self, address: &RoomAddress) -> Option<Arc<Listing>> {
+        self.lock().find(address).and_then(|entry| entry.listing.clone())
+    }
+
     pub fn list(&self, project: &ProjectId) -> Arc<LiveRooms> {
         let mut known = self.lock();
         let Some(project) = known.projects.get_mut(project) else { return Arc::default() };
@@ -135,6 +158,10 @@ impl Directory {
 impl Known {
     fn find(&self, address: &RoomAddress) -> Option<&Entry> {
         self.projects.get(&address.project)?.rooms.get(&address.room)
+    }
+
+    fn find_mut(&mut self, address: &RoomAddress) -> Option<&mut Entry> {
+        self.projects.get_mut(&address.project)?.rooms.get_mut(&address.room)
     }
 
     fn remove(&mut self, address: &RoomAddress) -> Option<Entry> {

@@ -124,7 +124,16 @@ impl Rooms {
         if self.live_room(address).is_none() || !self.inner.is_running(address) {
             return Ok(Arc::default());
         }
-        self.call(address, Needs::default(), |state, _| Ok(state.live.listing())).await
+        if let Some(listing) = self.inner.live.listing(address) {
+            return Ok(listing);
+        }
+        let (inner, asked) = (Arc::clone(&self.inner), address.clone());
+        self.call(address, Needs::default(), move |state, _| {
+            let listing = state.live.listing();
+            inner.live.keep_listing(&asked, &listing);
+            Ok(listing)
+        })
+        .await
     }
 
     pub async fn participant(
