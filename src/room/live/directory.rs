@@ -94,7 +94,7 @@ impl Directory {
     pub fn vacate(&self, address: &RoomAddress, now_ms: i64) -> Option<(Arc<str>, i64)> {
         let summary = match self.lock().find(address)? {
             Entry { ends_at_ms: Some(_), .. } => return None,
-            Entry { summary, ends_at_ms: None } => Arc::clone(summary),
+            Entry { summary, .. } => Arc::clone(summary),
         };
         let (room, sid) = (Arc::clone(&summary.room), Arc::clone(&summary.room.sid));
         let ends_at_ms = room.departed_until_ms(now_ms);
