@@ -71,6 +71,10 @@ fn help_of(option: &OptionSpec, default: &str, set: u8) -> String {
     format!("{} ({}) [default: {default}] [env: {env}]", option.help, option.unit)
 }
 
+/// Options of several values, whose flag may be given once for each, in the singular.
+const REPEATED: &[(&str, &str)] =
+    &[("livekit_keys", "livekit-key"), ("webhook_urls", "webhook-url")];
+
 impl<const SET: u8> Args for Flags<SET> {
     fn augment_args(command: Command) -> Command {
         let file = Arg::new(CONFIG)
@@ -92,7 +96,10 @@ impl<const SET: u8> Args for Flags<SET> {
                 // Limits are many and rarely touched: they stand in `--help`, not in `-h`.
                 .hide_short_help(option.group == LIMITS)
                 .help(help_of(option, &(option.show)(&defaults), SET));
-            command.arg(arg)
+            match REPEATED.iter().find(|(name, _)| *name == option.name) {
+                Some((_, one)) => command.arg(arg.visible_alias(*one).action(ArgAction::Append)),
+                None => command.arg(arg),
+            }
         })
     }
 
@@ -113,8 +120,9 @@ impl<const SET: u8> FromArgMatches for Flags<SET> {
             self.file = Some(path.clone());
         }
         for (option, _) in Self::options() {
-            if let Some(value) = matches.get_one::<String>(option.name) {
-                self.values.insert(option.name, value.clone());
+            if let Some(values) = matches.get_many::<String>(option.name) {
+                let values: Vec<&str> = values.map(String::as_str).collect();
+                self.values.insert(option.name, values.join(","));
             }
         }
         Ok(())

@@ -100,6 +100,16 @@ fn development_has_its_own_folder_and_its_own_port() {
 }
 
 #[test]
+fn a_flag_of_several_values_may_be_given_for_each() {
+    let args = ["serve", "--livekit-key", "one: s1", "--livekit-key", "two: s2"];
+    let keys = plan(&args, &[]).unwrap().loaded.config.livekit_keys;
+    let ids: Vec<_> = keys.iter().map(|key| key.id.as_str()).collect();
+    assert_eq!(ids, ["one", "two"]);
+    let whole = plan(&["serve", "--livekit-keys", "one: s1, two: s2"], &[]).unwrap();
+    assert_eq!(whole.loaded.config.livekit_keys, keys);
+}
+
+#[test]
 fn nothing_but_development_takes_the_well_known_keys() {
     for args in [&["serve"][..], &["dev"], &["check-config"]] {
         assert!(!plan(args, &[]).unwrap().loaded.config.takes_well_known_keys, "{args:?}");
