@@ -144,6 +144,8 @@ async fn whoever_is_in_the_room_is_a_participant(server: Server) {
     open_room(&server, &project, "r").await;
     let mut ann = guest(&server, &project, "r", "ann").await;
     let me = ann.wait_for(join).await;
+    let stored = server.store.list_live_rooms(None, 10).await.unwrap();
+    assert_eq!(*stored[0].room.sid, *me.room.unwrap().sid, "it is stored before anybody is told");
     assert_eq!(me.participant.unwrap().identity, "ann");
     let bob = Guest::enter(&server, "r", &server.id_token(&project.id, "bob", &[])).await;
     assert_eq!(ann.wait_for(news_of("bob")).await.identity, "bob");
