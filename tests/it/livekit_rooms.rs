@@ -287,7 +287,19 @@ async fn tracks_data_and_calls_reach_their_participant(server: Server) {
     };
     let (done, ()) = tokio::join!(ask(&server, &project, "PerformRpc", perform), answer);
     assert_eq!(done.unwrap(), json!({"payload": "done"}));
-    drop((ann, bob));
+
+    // Who can acknowledge a call has to; a client that cannot has all the time to answer.
+    let carl = Guest::enter(&server, "r", &server.id_token(&project.id, "carl", &[])).await;
+    for (identity, problem) in [
+        ("bob", "RpcError 1501: Connection timeout"),
+        ("carl", "RpcError 1502: Response timeout"),
+    ] {
+        let perform = json!({"room": "r", "destinationIdentity": identity, "method": "m",
+            "responseTimeoutMs": 1});
+        let refused = ask(&server, &project, "PerformRpc", perform).await.unwrap_err();
+        assert_eq!((&*refused.code, &*refused.message), ("canceled", problem));
+    }
+    drop((ann, bob, carl));
     server.stop().await;
 }
 

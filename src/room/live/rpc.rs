@@ -19,7 +19,7 @@ pub const CALLS_MAX: usize = 1_000;
 /// What happens to a call.
 #[derive(Debug)]
 pub enum CallNews {
-    /// The client has it.
+    /// The client has it. Told once.
     Acknowledged,
     Answered(Result<String, RpcFailure>),
     /// The client is gone.
@@ -54,8 +54,25 @@ impl From<FailureEvent> for RpcFailure {
     }
 }
 
+/// Of a client that is to answer.
+struct Waiting {
+    actor: ActorId,
+    caller: Caller,
+    is_acknowledged: bool,
+}
+
+impl Waiting {
+    /// Once: a client that says it again must not take the place of its answer.
+    fn acknowledge(&mut self) {
+        if !self.is_acknowledged {
+            self.is_acknowledged = true;
+            (self.caller)(CallNews::Acknowledged);
+        }
+    }
+}
+
 #[derive(Default)]
-pub(super) struct Calls(HashMap<Arc<str>, (ActorId, Caller)>);
+pub(super) struct Calls(HashMap<Arc<str>, Waiting>);
 
 impl Live {
     /// Passes a call on to the connection of somebody that can take it best.
@@ -71,7 +88,7 @@ impl Live {
             let problem = format!("a room has at most {CALLS_MAX} calls that wait for an answer");
             return Err(Error::new(Code::ResourceExhausted, "RESOURCE_EXHAUSTED", problem));
         }
-        let link = self.links_of(identity).find(|(found, _)| *found == actor).map(|(_, link)| link);
+        let is_plain = self.links_of(identity).any(|link| link == (actor, Link::Plain));
         let id = Arc::clone(&call.id);
         let packet = LivePacket {
             kind: DataKind::Reliable,
@@ -79,14 +96,19 @@ impl Live {
             destinations: vec![identity.into()],
             value: PacketValue::Call(call),
         };
-        let message = match link {
-            Some(Link::Plain) => {
+        let message = match is_plain {
+            true => {
                 let Some(event) = super::data::event_of(&packet.value) else { return Ok(()) };
                 ServerMessage::Event { actor: SERVER_ACTOR, event }
             }
-            _ => ServerMessage::Live(LiveMessage::Packet(Arc::new(packet))),
+            false => ServerMessage::Live(LiveMessage::Packet(Arc::new(packet))),
         };
-        self.calls.0.insert(id, (actor, caller));
+        let mut waiting = Waiting { actor, caller, is_acknowledged: false };
+        if is_plain {
+            // Its protocol has no word for it, and the application's code has all the time to answer.
+            waiting.acknowledge();
+        }
+        self.calls.0.insert(id, waiting);
         effects.now.push(Delivery { to: To::One(actor), frame: Frame::new(message) });
         Ok(())
     }
@@ -100,15 +122,15 @@ impl Live {
     pub(super) fn take_reply(&mut self, actor: ActorId, packet: &LivePacket) -> bool {
         match &packet.value {
             PacketValue::Ack { id } => {
-                let call = self.calls.0.get_mut(id).filter(|(asked, _)| *asked == actor);
-                call.map(|(_, caller)| caller(CallNews::Acknowledged)).is_some()
+                let waiting = self.calls.0.get_mut(id).filter(|waiting| waiting.actor == actor);
+                waiting.map(Waiting::acknowledge).is_some()
             }
             PacketValue::Answer { id, answer } => {
-                if self.calls.0.get(id).is_none_or(|(asked, _)| *asked != actor) {
+                if self.calls.0.get(id).is_none_or(|waiting| waiting.actor != actor) {
                     return false;
                 }
-                if let Some((_, mut caller)) = self.calls.0.remove(id) {
-                    caller(CallNews::Answered(answer.clone()));
+                if let Some(mut waiting) = self.calls.0.remove(id) {
+                    (waiting.caller)(CallNews::Answered(answer.clone()));
                 }
                 true
             }
@@ -136,10 +158,10 @@ impl Live {
     }
 
     pub(super) fn drop_calls(&mut self, actor: ActorId) {
-        self.calls.0.retain(|_, (asked, caller)| {
-            let stays = *asked != actor;
+        self.calls.0.retain(|_, waiting| {
+            let stays = waiting.actor != actor;
             if !stays {
-                caller(CallNews::Disconnected);
+                (waiting.caller)(CallNews::Disconnected);
             }
             stays
         });

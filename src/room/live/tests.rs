@@ -307,6 +307,7 @@ fn calls_are_answered_by_whom_they_were_made_of() {
         live.call(identity, call, caller, &mut Effects::default())
     };
     call(&mut live, "ann", "1").unwrap();
+    assert_eq!(heard.try_recv().unwrap(), "Acknowledged", "her protocol has no word for it");
     let answer = r#"{"type":"roomd.answer","id":"1","payload":"done"}"#;
     let answer: crate::room::message::RawJson =
         serde_json::value::RawValue::from_string(answer.to_owned()).unwrap().into();
@@ -321,7 +322,10 @@ fn calls_are_answered_by_whom_they_were_made_of() {
         destinations: Vec::new(),
         value,
     };
-    live.send_packet(2, packet(PacketValue::Ack { id: "2".into() }), &mut Effects::default());
+    assert!(heard.try_recv().is_err(), "bob says so himself");
+    for _ in 0..3 {
+        live.send_packet(2, packet(PacketValue::Ack { id: "2".into() }), &mut Effects::default());
+    }
     assert_eq!(heard.try_recv().unwrap(), "Acknowledged");
     live.leave(2, LeaveReason::ClientInitiated, &mut Effects::default());
     assert_eq!(heard.try_recv().unwrap(), "Disconnected");

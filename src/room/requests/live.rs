@@ -362,18 +362,7 @@ async fn wait_for_answer(
 ) -> Result<String, Error> {
     let first = tokio::time::timeout(CALL_ACK_WITHIN.min(within), told.recv()).await;
     let news = match first {
-        // Once is enough; a client that says it again has not gone for that.
-        Ok(Some(CallNews::Acknowledged)) => {
-            tokio::time::timeout(within, async {
-                loop {
-                    match told.recv().await {
-                        Some(CallNews::Acknowledged) => {}
-                        other => return other,
-                    }
-                }
-            })
-            .await
-        }
+        Ok(Some(CallNews::Acknowledged)) => tokio::time::timeout(within, told.recv()).await,
         Ok(other) => Ok(other),
         Err(_) => return Err(rpc_error(1501, "Connection timeout")),
     };
