@@ -121,6 +121,8 @@ impl Caller {
         let Actor::Live(token) = &self.actor else { return self.clone() };
         let mut token = LiveToken::clone(token);
         room.clone_into(&mut token.grant.room);
+        // The back end chose the room, whatever one the token would have made.
+        token.room_preset.clear();
         Self { project: self.project.clone(), actor: Actor::Live(Arc::new(token)) }
     }
 }

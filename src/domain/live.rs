@@ -21,9 +21,9 @@ pub use limits::{
     NAME_BYTES_MAX, TOPIC_BYTES_MAX, check_attributes, check_metadata, check_name,
 };
 pub use participant::{
-    LeaveReason, Participant, ParticipantChange, ParticipantKind, ParticipantState,
+    KindDetail, LeaveReason, Participant, ParticipantChange, ParticipantKind, ParticipantState,
 };
 pub use permission::Permission;
-pub use session::{LiveRoom, LiveSettings, LiveSummary};
+pub use session::{LiveRoom, LiveSettings, LiveSummary, check_preset};
 pub use token::LiveToken;
 pub use track::{Layer, Track, TrackCodec, TrackKind, TrackSource};

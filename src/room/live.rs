@@ -24,7 +24,8 @@ use self::rpc::Calls;
 use super::effects::{Effects, To};
 use super::message::{ActorId, ServerMessage};
 use crate::domain::live::{
-    LeaveReason, LiveRoom, LiveSummary, Participant, ParticipantKind, ParticipantState, Permission,
+    KindDetail, LeaveReason, LiveRoom, LiveSummary, Participant, ParticipantKind, ParticipantState,
+    Permission,
 };
 use crate::error::Error;
 
@@ -48,6 +49,7 @@ pub struct LiveJoin {
     pub attributes: BTreeMap<String, String>,
     pub permission: Permission,
     pub kind: ParticipantKind,
+    pub kind_details: BTreeSet<KindDetail>,
     pub link: Link,
     pub client_protocol: i32,
     pub capabilities: Vec<i32>,
@@ -378,6 +380,7 @@ fn newcomer(join: LiveJoin, sid: Arc<str>, now_ms: i64) -> Participant {
         attributes: join.attributes,
         permission: join.permission,
         kind: join.kind,
+        kind_details: join.kind_details,
         state,
         version: 1,
         joined_at_ms: now_ms,
@@ -397,6 +400,7 @@ fn take_over(info: &mut Participant, join: LiveJoin) {
     info.attributes = join.attributes;
     info.permission = join.permission;
     info.kind = join.kind;
+    info.kind_details = join.kind_details;
     info.client_protocol = join.client_protocol;
     info.capabilities = join.capabilities;
 }

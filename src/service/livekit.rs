@@ -10,7 +10,7 @@ use crate::domain::ctx::Ctx;
 use crate::domain::ids::{RoomId, check_text};
 use crate::domain::live::{
     DataKind, LiveData, LiveGrant, LiveNeed, ParticipantChange, check_attributes, check_metadata,
-    check_name,
+    check_name, check_preset,
 };
 use crate::error::{Code, Error};
 use crate::proto::handlers::livekit_room_service::RoomService;
@@ -69,10 +69,7 @@ impl RoomService for LiveRoomHandlers {
             check_metadata(&agent.metadata)?;
             check_attributes(&agent.attributes)?;
         }
-        if !request.room_preset.is_empty() {
-            let problem = "unknown room configuration in create room request";
-            return Err(Error::new(Code::InvalidArgument, "UNKNOWN_ROOM_PRESET", problem));
-        }
+        check_preset(&request.room_preset)?;
         let id = RoomId::parse("name", &request.name)?;
         let begun = self.rooms.begin_live(&address(&grant, &id), settings_of(&request)).await?;
         Ok(room(&begun))

@@ -290,10 +290,9 @@ async fn tracks_data_and_calls_reach_their_participant(server: Server) {
 
     // Who can acknowledge a call has to; a client that cannot has all the time to answer.
     let carl = Guest::enter(&server, "r", &server.id_token(&project.id, "carl", &[])).await;
-    for (identity, problem) in [
-        ("bob", "RpcError 1501: Connection timeout"),
-        ("carl", "RpcError 1502: Response timeout"),
-    ] {
+    for (identity, problem) in
+        [("bob", "RpcError 1501: Connection timeout"), ("carl", "RpcError 1502: Response timeout")]
+    {
         let perform = json!({"room": "r", "destinationIdentity": identity, "method": "m",
             "responseTimeoutMs": 1});
         let refused = ask(&server, &project, "PerformRpc", perform).await.unwrap_err();
@@ -344,6 +343,39 @@ async fn people_are_moved_and_shown_in_other_rooms(server: Server) {
     server.stop().await;
 }
 
+async fn tokens_say_what_somebody_is_and_which_room_they_make(server: Server) {
+    let project = server.project("claims").await;
+    let key = server.livekit_key(&project.id).await;
+    let token = |preset: &str| {
+        let claims = json!({"sub": "ann", "kind": "agent", "kindDetails": ["CLOUD_AGENT", "odd"],
+            "roomConfig": {"agents": [{"agentName": "a", "metadata": "m"}]}, "roomPreset": preset,
+            "video": {"roomJoin": true, "room": "r"}});
+        server.livekit_token(&key, claims)
+    };
+    let validate = async || {
+        let path = format!("/rtc/validate?access_token={}", token("p"));
+        let reply = server.http.get(server.url(&path)).send().await.unwrap();
+        (reply.status().as_u16(), reply.text().await.unwrap())
+    };
+    let unknown = "unknown room configuration in create room request";
+    assert_eq!(validate().await, (400, unknown.to_owned()));
+    let refused = Guest::try_enter(&server, "r", &token("p"), true).await.err().unwrap();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused:?}");
+    assert!(ask(&server, &project, "ListRooms", json!({})).await.unwrap().get("rooms").is_none());
+    let first = Guest::try_enter(&server, "r", &token(""), true).await.unwrap();
+    // A room that is alive is as it is.
+    assert_eq!(validate().await, (200, "success".to_owned()));
+    let second = Guest::try_enter(&server, "r", &token("p"), true).await.unwrap();
+    let person = json!({"room": "r", "identity": "ann"});
+    let person = ask(&server, &project, "GetParticipant", person).await.unwrap();
+    assert_eq!(
+        (&person["kind"], &person["kindDetails"]),
+        (&json!("AGENT"), &json!(["CLOUD_AGENT"]))
+    );
+    drop((first, second));
+    server.stop().await;
+}
+
 async fn a_life_outlasts_the_server_and_ends_in_time(server: Server) {
     let project = server.project("restart").await;
     let kept = ask(&server, &project, "CreateRoom", json!({"name": "kept"})).await.unwrap();
@@ -371,5 +403,6 @@ on_both_servers!(
     a_long_name_is_a_name_for_everybody,
     tracks_data_and_calls_reach_their_participant,
     people_are_moved_and_shown_in_other_rooms,
+    tokens_say_what_somebody_is_and_which_room_they_make,
     a_life_outlasts_the_server_and_ends_in_time,
 );

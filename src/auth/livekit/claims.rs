@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use super::jwt::Parsed;
 use super::{LIVE_TOKEN_LEEWAY_S, refusal};
-use crate::domain::live::{LiveSettings, LiveToken, ParticipantKind, TrackSource, VideoGrant};
+use crate::domain::live::{
+    KindDetail, LiveSettings, LiveToken, ParticipantKind, TrackSource, VideoGrant,
+};
 use crate::error::Error;
 
 /// Between which seconds it is valid.
@@ -58,10 +60,12 @@ fn second(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Error>
 struct ClaimsIn {
     name: Option<String>,
     kind: Option<String>,
+    kind_details: Option<Vec<String>>,
     video: Option<VideoIn>,
     metadata: Option<String>,
     attributes: Option<BTreeMap<String, String>>,
     room_config: Option<Map<String, Value>>,
+    room_preset: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -133,6 +137,8 @@ pub fn read(
     let claims: ClaimsIn =
         serde_json::from_value(Value::Object(parsed.claims)).map_err(malformed)?;
     let kind = claims.kind.unwrap_or_default().to_ascii_lowercase();
+    let details = claims.kind_details.unwrap_or_default();
+    let detail = |name: String| KindDetail::parse(&name.to_ascii_lowercase());
     Ok(LiveToken {
         api_key,
         identity,
@@ -140,8 +146,10 @@ pub fn read(
         metadata: claims.metadata.unwrap_or_default(),
         attributes: claims.attributes.unwrap_or_default(),
         kind: ParticipantKind::parse(&kind).unwrap_or_default(),
+        kind_details: details.into_iter().filter_map(detail).collect(),
         grant: claims.video.unwrap_or_default().into(),
         room: settings(&claims.room_config.unwrap_or_default())?,
+        room_preset: claims.room_preset.unwrap_or_default(),
         not_before_s,
         expires_at_s,
     })
@@ -151,7 +159,8 @@ fn malformed(cause: impl std::fmt::Display) -> Error {
     refusal::refused(format!("token is malformed: could not JSON decode claim: {cause}"))
 }
 
-/// A `RoomConfiguration` as proto JSON: by either spelling of a name, numbers as text too.
+/// A `RoomConfiguration` as proto JSON: by either spelling of a name, numbers as text too. Agents to
+/// dispatch and recordings say nothing to a server that has neither.
 fn settings(config: &Map<String, Value>) -> Result<LiveSettings, Error> {
     let metadata = match config.get("metadata") {
         None | Some(Value::Null) => String::new(),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::jwt;
 use crate::domain::live::{
-    LiveSecret, LiveSettings, LiveToken, ParticipantKind, TrackSource, VideoGrant,
+    KindDetail, LiveSecret, LiveSettings, LiveToken, ParticipantKind, TrackSource, VideoGrant,
 };
 use crate::error::Error;
 
@@ -20,6 +20,10 @@ pub fn sign(token: &LiveToken, secret: &LiveSecret, now_ms: i64) -> Result<Strin
     if token.kind != ParticipantKind::Standard {
         claims.text("kind", token.kind.name());
     }
+    if !token.kind_details.is_empty() {
+        let details = token.kind_details.iter().copied().map(KindDetail::name);
+        claims.put("kindDetails", details.collect());
+    }
     claims.put("video", Value::Object(video(&token.grant)));
     claims.text("metadata", &token.metadata);
     if !token.attributes.is_empty() {
@@ -28,6 +32,7 @@ pub fn sign(token: &LiveToken, secret: &LiveSecret, now_ms: i64) -> Result<Strin
     if token.room != LiveSettings::default() {
         claims.put("roomConfig", Value::Object(room_config(&token.room)));
     }
+    claims.text("roomPreset", &token.room_preset);
     jwt::sign(&claims.0, secret)
 }
 

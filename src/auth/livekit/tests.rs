@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +9,7 @@ use super::super::testing::{MINUTE_MS, NOW_MS, World, project};
 use super::*;
 use crate::auth::is_token_expired;
 use crate::domain::live::{
-    LiveKeyPair, LiveSecret, LiveSettings, ParticipantKind, TrackSource, VideoGrant,
+    KindDetail, LiveKeyPair, LiveSecret, LiveSettings, ParticipantKind, TrackSource, VideoGrant,
 };
 
 const NOW_S: i64 = NOW_MS / 1_000;
@@ -71,6 +71,7 @@ async fn what_is_signed_is_read_again() {
         metadata: "m".repeat(512 << 10),
         attributes: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
         kind: ParticipantKind::Agent,
+        kind_details: BTreeSet::from([KindDetail::CloudAgent, KindDetail::Simulation]),
         grant: VideoGrant {
             room: "r".to_owned(),
             can_publish: Some(false),
@@ -89,6 +90,7 @@ async fn what_is_signed_is_read_again() {
             max_participants: 7,
             metadata: "room".to_owned(),
         },
+        room_preset: "p".to_owned(),
         not_before_s: Some(NOW_S - 1),
         expires_at_s: NOW_S + 600,
     };
@@ -116,18 +118,23 @@ async fn claims_are_read_leniently() {
         "name": null, "video": {"roomJoin": true, "room": null, "unknown": [],
         "canPublishSources": ["CAMERA", "kitchen"]}, "kind": "SIP", "attributes": null,
         "roomConfig": {"empty_timeout": "7.0", "maxParticipants": 3, "departureTimeout": null,
-        "agents": [{"agentName": "a"}], "metadata": null}, "sha256": "x", "aud": 5});
+        "agents": [{"agentName": "a"}], "metadata": null}, "sha256": "x", "aud": 5,
+        "kindDetails": ["FORWARDED", "bridge_rtsp", "martian", "forwarded"], "roomPreset": null});
     let token = fixture.read(claims).await.unwrap();
     assert_eq!((token.identity.as_str(), token.kind), ("ann", ParticipantKind::Sip));
     assert!(token.grant.room_join && token.grant.room.is_empty());
     let sources = &token.grant.can_publish_sources;
     assert_eq!(sources[..], [TrackSource::Camera, TrackSource::Unknown]);
     assert_eq!((token.room.empty_timeout_s, token.room.max_participants), (7, 3));
+    let details = BTreeSet::from([KindDetail::Forwarded, KindDetail::BridgeRtsp]);
+    assert_eq!((&token.kind_details, token.check_room().is_ok()), (&details, true));
     let token = fixture.read(json!({"kind": "martian"})).await.unwrap();
     assert_eq!((token.kind, &token.identity), (ParticipantKind::Standard, &String::new()));
     for wrong in [
         json!({"video": {"roomJoin": "yes"}}),
         json!({"attributes": {"a": 1}}),
+        json!({"kindDetails": "forwarded"}),
+        json!({"roomPreset": 1}),
         json!({"roomConfig": {"emptyTimeout": -1}}),
         json!({"roomConfig": {"emptyTimeout": 1.5}}),
         json!({"roomConfig": {"metadata": 1}}),

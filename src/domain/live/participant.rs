@@ -1,6 +1,6 @@
 //! Somebody in a room, by however many connections: one identity is one participant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Permission, Track};
@@ -59,6 +59,44 @@ impl ParticipantKind {
     }
 }
 
+/// More about what somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KindDetail {
+    CloudAgent,
+    /// Shown by ForwardParticipant, or so says the token.
+    Forwarded,
+    ConnectorWhatsapp,
+    ConnectorTwilio,
+    BridgeRtsp,
+    Simulation,
+}
+
+impl KindDetail {
+    /// As tokens name it.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "cloud_agent" => Some(Self::CloudAgent),
+            "forwarded" => Some(Self::Forwarded),
+            "connector_whatsapp" => Some(Self::ConnectorWhatsapp),
+            "connector_twilio" => Some(Self::ConnectorTwilio),
+            "bridge_rtsp" => Some(Self::BridgeRtsp),
+            "simulation" => Some(Self::Simulation),
+            _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CloudAgent => "cloud_agent",
+            Self::Forwarded => "forwarded",
+            Self::ConnectorWhatsapp => "connector_whatsapp",
+            Self::ConnectorTwilio => "connector_twilio",
+            Self::BridgeRtsp => "bridge_rtsp",
+            Self::Simulation => "simulation",
+        }
+    }
+}
+
 /// Why somebody has left, by the numbers of `livekit.DisconnectReason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LeaveReason {
@@ -85,6 +123,7 @@ pub struct Participant {
     pub attributes: BTreeMap<String, String>,
     pub permission: Permission,
     pub kind: ParticipantKind,
+    pub kind_details: BTreeSet<KindDetail>,
     pub state: ParticipantState,
     /// Grows with every change.
     pub version: u32,

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use crate::domain::ids::RoomId;
+use crate::error::{Code, Error};
 
 pub const EMPTY_TIMEOUT_S_DEFAULT: u32 = 300;
 pub const DEPARTURE_TIMEOUT_S_DEFAULT: u32 = 20;
+const UNKNOWN_PRESET: &str = "unknown room configuration in create room request";
 
 /// What whoever brings a room to life may say about it. 0 is the default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,6 +18,15 @@ pub struct LiveSettings {
     /// 0 for no limit.
     pub max_participants: u32,
     pub metadata: String,
+}
+
+/// Settings that the server would keep under a name: LiveKit's does as it is configured, ours keeps
+/// none.
+pub fn check_preset(name: &str) -> Result<(), Error> {
+    match name {
+        "" => Ok(()),
+        _ => Err(Error::new(Code::InvalidArgument, "UNKNOWN_ROOM_PRESET", UNKNOWN_PRESET)),
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! A token that was signed with an API key and secret of LiveKit's form, after it was checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{LiveSettings, ParticipantKind, VideoGrant};
+use super::{KindDetail, LiveSettings, ParticipantKind, VideoGrant, check_metadata, check_preset};
+use crate::error::Error;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LiveToken {
@@ -14,10 +15,21 @@ pub struct LiveToken {
     pub metadata: String,
     pub attributes: BTreeMap<String, String>,
     pub kind: ParticipantKind,
+    pub kind_details: BTreeSet<KindDetail>,
     pub grant: VideoGrant,
     /// How the room is to be if the holder is the first to enter it.
     pub room: LiveSettings,
+    /// The same, by a name under which the server keeps it, which ours does of none.
+    pub room_preset: String,
     /// From when on it is valid, for revocation.
     pub not_before_s: Option<i64>,
     pub expires_at_s: i64,
+}
+
+impl LiveToken {
+    /// Whether a room can be brought to life as its holder wants it.
+    pub fn check_room(&self) -> Result<(), Error> {
+        check_preset(&self.room_preset)?;
+        check_metadata(&self.room.metadata)
+    }
 }

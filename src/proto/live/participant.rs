@@ -1,13 +1,14 @@
 //! Participants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::track::{source_number, source_of, track};
 use crate::domain::live::{
-    LeaveReason, Participant, ParticipantChange, ParticipantKind, ParticipantState, Permission,
+    KindDetail, LeaveReason, Participant, ParticipantChange, ParticipantKind, ParticipantState,
+    Permission,
 };
 use crate::proto::livekit;
-use crate::proto::livekit::participant_info::{Kind, KindDetail, State};
+use crate::proto::livekit::participant_info::{self, Kind, State};
 
 pub fn participant(info: &Participant) -> livekit::ParticipantInfo {
     livekit::ParticipantInfo {
@@ -26,10 +27,7 @@ pub fn participant(info: &Participant) -> livekit::ParticipantInfo {
         kind: kind_number(info.kind),
         attributes: info.attributes.clone(),
         disconnect_reason: info.left.map_or(0, left_of),
-        kind_details: match info.is_forwarded {
-            true => vec![KindDetail::Forwarded.into()],
-            false => Vec::new(),
-        },
+        kind_details: kind_details(info),
         data_tracks: Vec::new(),
         client_protocol: info.client_protocol,
         capabilities: info.capabilities.clone(),
@@ -99,6 +97,26 @@ fn kind_number(kind: ParticipantKind) -> i32 {
         ParticipantKind::Bridge => Kind::Bridge,
     };
     kind.into()
+}
+
+/// In the order of their numbers.
+fn kind_details(info: &Participant) -> Vec<i32> {
+    let shown = info.is_forwarded.then_some(KindDetail::Forwarded);
+    let details: BTreeSet<KindDetail> = info.kind_details.iter().copied().chain(shown).collect();
+    details.into_iter().map(detail_number).collect()
+}
+
+fn detail_number(detail: KindDetail) -> i32 {
+    use participant_info::KindDetail as D;
+    let detail = match detail {
+        KindDetail::CloudAgent => D::CloudAgent,
+        KindDetail::Forwarded => D::Forwarded,
+        KindDetail::ConnectorWhatsapp => D::ConnectorWhatsapp,
+        KindDetail::ConnectorTwilio => D::ConnectorTwilio,
+        KindDetail::BridgeRtsp => D::BridgeRtsp,
+        KindDetail::Simulation => D::Simulation,
+    };
+    detail.into()
 }
 
 /// The number of why somebody has left.

@@ -13,9 +13,7 @@ use tokio::sync::mpsc;
 use super::{Actor, Flow, Reply};
 use crate::domain::ctx::Actor as Identity;
 use crate::domain::ids::RoomId;
-use crate::domain::live::{
-    LeaveReason, LiveRoom, LiveSettings, LiveSummary, SidKind, check_metadata, new_sid,
-};
+use crate::domain::live::{LeaveReason, LiveRoom, LiveSettings, LiveSummary, SidKind, new_sid};
 use crate::error::{Error, chain};
 use crate::room::close::CloseReason;
 use crate::room::effects::{Effects, To};
@@ -126,12 +124,15 @@ impl Actor {
         }
         if self.state.live.room().is_none() {
             let settings = match &join.caller.actor {
-                Identity::Live(token) => token.room.clone(),
+                Identity::Live(token) => {
+                    let refuse = |_| CloseReason::NotUnderstood("the room that the token asks for");
+                    token.check_room().map_err(refuse)?;
+                    token.room.clone()
+                }
                 _ => LiveSettings::default(),
             };
             let has_place = self.rooms.live.check_place(settings.metadata.len());
             has_place.map_err(|_| CloseReason::Overloaded)?;
-            check_metadata(&settings.metadata).map_err(|_| CloseReason::NotAllowed)?;
             self.begin_live(&settings).await.map_err(|error| {
                 tracing::error!(error = %chain(&error), "failed to bring a room to life");
                 CloseReason::Unavailable

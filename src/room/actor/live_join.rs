@@ -21,6 +21,7 @@ pub(super) fn live_join(join: &Join, actor: ActorId, rights: Matrix) -> LiveJoin
             attributes,
             permission: token.grant.permission(),
             kind: token.kind,
+            kind_details: token.kind_details.clone(),
             link: Link::Signal,
             client_protocol: client.client_protocol,
             capabilities: client.capabilities.clone(),
@@ -33,6 +34,7 @@ pub(super) fn live_join(join: &Join, actor: ActorId, rights: Matrix) -> LiveJoin
         attributes: std::collections::BTreeMap::new(),
         permission: permission(rights),
         kind: ParticipantKind::Standard,
+        kind_details: std::collections::BTreeSet::new(),
         link: join.link,
         client_protocol: 0,
         capabilities: Vec::new(),
@@ -53,6 +55,7 @@ pub(super) fn live_join(join: &Join, actor: ActorId, rights: Matrix) -> LiveJoin
             live.attributes.clone_from(&token.attributes);
             live.permission = token.grant.permission();
             live.kind = token.kind;
+            live.kind_details.clone_from(&token.kind_details);
         }
         Identity::Secret | Identity::Public => {}
     }

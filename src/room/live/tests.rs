@@ -1,6 +1,6 @@
 mod random;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -40,6 +40,7 @@ fn somebody(identity: &str, link: Link) -> LiveJoin {
         attributes: BTreeMap::new(),
         permission: permission(),
         kind: ParticipantKind::Standard,
+        kind_details: BTreeSet::new(),
         link,
         client_protocol: 0,
         capabilities: Vec::new(),

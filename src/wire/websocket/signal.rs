@@ -154,8 +154,11 @@ impl Inner {
         let (caller, token, room) = request::check(caller)?;
         let address = RoomAddress { project: caller.project.clone(), room };
         let may_create = self.signalling.auto_create || token.grant.room_create;
-        if !may_create && self.rooms.live_room(&address).is_none() {
-            return Err(Refusal::no_room());
+        if self.rooms.live_room(&address).is_none() {
+            if !may_create {
+                return Err(Refusal::no_room());
+            }
+            token.check_room().map_err(|error| Refusal::of_room(&error))?;
         }
         let asked = Asked::parse(exchange.head.uri.query().unwrap_or_default());
         let attributes = match token.grant.can_update_own_metadata {

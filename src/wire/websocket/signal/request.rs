@@ -29,6 +29,11 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "requested room does not exist")
     }
 
+    /// It cannot be brought to life as the token wants it.
+    pub fn of_room(error: &Error) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error.public())
+    }
+
     pub fn of_credential(error: &Error, exchange: &Exchange<'_>) -> Self {
         call::log(error, &exchange.request_id);
         match livekit::is_refused(error) {
