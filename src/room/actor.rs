@@ -12,6 +12,7 @@ mod feeds;
 mod join;
 mod live;
 mod live_join;
+mod live_move;
 mod load;
 mod log;
 mod timing;
@@ -46,6 +47,7 @@ pub(super) use documents::Shown;
 use feeds::{Feeds, Share};
 pub(super) use live::LiveWork;
 use live::LiveWrites;
+pub(super) use live_move::Destination;
 use log::Log;
 use versions::Edits;
 

@@ -15,7 +15,7 @@ use super::live::directory::Directory;
 use super::live::hooks::LiveHooks;
 use super::session::{Join, RoomAddress, Session};
 use crate::config::Limits;
-use crate::domain::ctx::{Actor as Identity, Clock, ProjectGrant, UserRights};
+use crate::domain::ctx::{Actor as Identity, Caller, Clock, ProjectGrant, UserRights};
 use crate::domain::ids::{OrganizationId, RoomId};
 use crate::domain::live::Participant;
 use crate::domain::permissions::{Level, Matrix, Resource};
@@ -84,7 +84,7 @@ impl Rooms {
     }
 
     async fn create(&self, join: &Join) -> Result<(), CloseReason> {
-        let draft = draft_for(join).ok_or(CloseReason::NotAllowed)?;
+        let draft = draft_for(&join.caller, &join.address.room).ok_or(CloseReason::NotAllowed)?;
         let grant = ProjectGrant::system(join.address.project.clone());
         let now_ms = self.inner.clock.now_ms();
         match self.inner.store.insert_room(&grant, draft, now_ms).await {
@@ -128,12 +128,12 @@ impl Rooms {
 }
 
 /// A room for whoever is the first to enter it; `None` if they may not make one.
-fn draft_for(join: &Join) -> Option<RoomDraft> {
-    let id = match &join.caller.actor {
-        Identity::Live(_) => join.address.room.clone(),
-        _ => RoomId::parse_new("roomId", join.address.room.as_str()).ok()?,
+pub(super) fn draft_for(caller: &Caller, id: &RoomId) -> Option<RoomDraft> {
+    let id = match &caller.actor {
+        Identity::Live(_) => id.clone(),
+        _ => RoomId::parse_new("roomId", id.as_str()).ok()?,
     };
-    match &join.caller.actor {
+    match &caller.actor {
         Identity::Secret => None,
         Identity::Public => Some(RoomDraft::open_to_everybody(id)),
         Identity::User(user) => match &user.rights {

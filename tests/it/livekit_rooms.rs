@@ -14,24 +14,24 @@ use crate::on_both_servers;
 use crate::protocols::{Outcome, Protocol, call};
 use crate::realtime::Guest;
 
-async fn ask(server: &Server, project: &Project, method: &str, request: Value) -> Outcome {
+pub async fn ask(server: &Server, project: &Project, method: &str, request: Value) -> Outcome {
     let rpc = format!("livekit.RoomService/{method}");
     call(server, Protocol::Grpc, &rpc, &request, Some(project.secret.expose())).await
 }
 
-async fn identities(server: &Server, project: &Project, room: &str) -> Vec<String> {
+pub async fn identities(server: &Server, project: &Project, room: &str) -> Vec<String> {
     let listed = ask(server, project, "ListParticipants", json!({"room": room})).await.unwrap();
     let people = listed["participants"].as_array().cloned().unwrap_or_default();
     people.iter().map(|info| info["identity"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Somebody who takes part as LiveKit's clients do.
-async fn guest(server: &Server, project: &Project, room: &str, user: &str) -> Guest {
+pub async fn guest(server: &Server, project: &Project, room: &str, user: &str) -> Guest {
     let token = server.id_token(&project.id, user, &[]);
     Guest::try_enter(server, room, &token, true).await.unwrap()
 }
 
-async fn open_room(server: &Server, project: &Project, room: &str) {
+pub async fn open_room(server: &Server, project: &Project, room: &str) {
     let body = json!({"id": room, "defaultAccesses": ["room:write"]});
     let (status, _) = server.rest(project.secret.expose(), "POST", "/v2/rooms", body).await;
     assert_eq!(status, 200);
@@ -44,7 +44,7 @@ fn signal(reply: &Reply) -> Option<&Says> {
     }
 }
 
-fn join(reply: &Reply) -> Option<livekit::JoinResponse> {
+pub fn join(reply: &Reply) -> Option<livekit::JoinResponse> {
     match signal(reply)? {
         Says::Join(join) => Some(join.clone()),
         _ => None,

@@ -30,6 +30,7 @@ mod harness;
 mod hostile;
 mod livechat;
 mod livekit_auth;
+mod livekit_guests;
 mod livekit_rooms;
 mod livekit_tokens;
 mod livekit_twirp;

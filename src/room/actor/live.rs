@@ -10,16 +10,17 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
+use super::live_move::Destination;
 use super::{Actor, Flow, Reply};
 use crate::domain::ctx::Actor as Identity;
 use crate::domain::ids::RoomId;
 use crate::domain::live::{LeaveReason, LiveRoom, LiveSettings, LiveSummary, SidKind, new_sid};
 use crate::error::{Error, chain};
 use crate::room::close::CloseReason;
-use crate::room::effects::{Effects, To};
-use crate::room::live::message::{LiveEvent, LiveMessage, LiveNews, MoveDone};
-use crate::room::live::{Link, LiveJoin, live_room_not_found, participant_not_found};
-use crate::room::message::{ActorId, ServerMessage};
+use crate::room::effects::Effects;
+use crate::room::live::message::{LiveEvent, LiveNews, MoveDone};
+use crate::room::live::{LiveJoin, live_room_not_found, participant_not_found};
+use crate::room::message::ActorId;
 use crate::room::session::Join;
 use crate::store::{LiveWrite, Told};
 
@@ -45,7 +46,7 @@ pub(in crate::room) enum LiveWork {
     /// Those of its connections that can be moved are told to; the others are sent there.
     Move {
         identity: Arc<str>,
-        to: Arc<str>,
+        to: Destination,
         done: mpsc::Sender<()>,
         reply: Reply<()>,
     },
@@ -418,29 +419,6 @@ impl Actor {
         self.carry_out(effects);
         // With what back ends are told of it.
         self.flush_live().await
-    }
-
-    fn move_participant(
-        &mut self,
-        identity: &str,
-        to: &Arc<str>,
-        done: &MoveDone,
-    ) -> Result<(), Error> {
-        self.state.live.find(identity).ok_or_else(participant_not_found)?;
-        let links: Vec<_> = self.state.live.links_of(identity).collect();
-        let mut effects = Effects::default();
-        for (actor, link) in links {
-            if link == Link::Plain {
-                // What its protocol says to clients whose room has another name now.
-                let elsewhere = CloseReason::RoomRenamed { to: Arc::clone(to) };
-                self.dismiss(actor, elsewhere, LeaveReason::Migration);
-                continue;
-            }
-            let told = LiveMessage::Move { to: Arc::clone(to), done: done.clone() };
-            effects.send(To::LiveOne(actor), ServerMessage::Live(told));
-        }
-        self.carry_out(effects);
-        Ok(())
     }
 
     /// Lets one connection go, for a reason that its peer is told.

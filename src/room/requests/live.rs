@@ -12,7 +12,7 @@ use crate::domain::live::{
 };
 use crate::domain::room::RoomDraft;
 use crate::error::{Code, Error, chain};
-use crate::room::actor::{Command, LiveWork, Reply, unavailable};
+use crate::room::actor::{Command, Destination, LiveWork, Reply, unavailable};
 use crate::room::effects::Effects;
 use crate::room::live::directory::LiveRooms;
 use crate::room::live::message::{Listing, RpcCall, RpcFailure};
@@ -265,8 +265,8 @@ impl Rooms {
                 "destination room is full",
             ));
         }
-        let (done, mut moved) = mpsc::channel(1);
-        let (identity, to) = (identity.into(), to.as_str().into());
+        let to = Destination { id: to.clone(), room: self.inner.find_room(&there).await? };
+        let (identity, (done, mut moved)) = (identity.into(), mpsc::channel(1));
         self.live_work(address, |reply| LiveWork::Move { identity, to, done, reply }).await?;
         // Whoever carries it out lets go of the sender when it is done.
         if tokio::time::timeout(MOVE_WITHIN, moved.recv()).await.is_err() {
