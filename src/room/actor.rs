@@ -9,6 +9,7 @@ mod calls;
 mod commit;
 mod documents;
 mod feeds;
+mod guests;
 mod join;
 mod live;
 mod live_join;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::close::CloseReason;
-use super::effects::{Delivery, Effects, Forward, To};
+use super::effects::{Delivery, Effects, To};
 use super::live::Link;
 use super::message::{ActorId, ClientMessage};
 use super::outbox::Outbox;
@@ -34,8 +35,7 @@ use super::session::{Join, RoomAddress, Session, StorageDialect};
 use super::state::State;
 use crate::domain::ctx::Caller;
 use crate::domain::feed::{FeedChange, FeedEvent};
-use crate::domain::ids::RoomId;
-use crate::domain::live::{LeaveReason, Participant};
+use crate::domain::live::LeaveReason;
 use crate::domain::permissions::Level;
 use crate::error::{Code, Error, chain};
 use crate::store::{DocumentId, RoomKey};
@@ -77,11 +77,6 @@ pub(super) enum Command {
     ChangeFeeds(FeedChange, Reply<Arc<FeedEvent>>),
     /// What a back end asks of the room's life.
     Live(LiveWork),
-    /// How somebody is who is shown here from another room.
-    Forwarded {
-        identity: Arc<str>,
-        info: Option<Arc<Participant>>,
-    },
     /// The room's record changed: rights are looked up again.
     RecordChanged,
     /// The room ends here, for this reason.
@@ -227,9 +222,10 @@ impl Actor {
                 }
                 return reason;
             }
+            // Before any answer: lists are to show what a call has done.
+            self.publish_live();
             self.begin_commit();
             self.begin_feeds();
-            self.publish_live();
             self.begin_live_writes();
         }
     }
@@ -260,11 +256,6 @@ impl Actor {
             Command::Exclusive(exclusive) => return self.exclusive(exclusive).await,
             Command::ChangeFeeds(change, reply) => self.change_feeds(change, reply),
             Command::Live(work) => return self.live_work(work).await,
-            Command::Forwarded { identity, info } => {
-                let mut effects = Effects::default();
-                self.state.live.show_forwarded(&identity, info.as_deref(), &mut effects);
-                self.carry_out(effects);
-            }
             Command::RecordChanged => return self.record_changed().await,
             Command::Close(reason) => return Flow::End(reason),
         }
@@ -340,11 +331,7 @@ impl Actor {
             self.ask_feeds(task);
         }
         self.tell_news(&effects.news);
-        for Forward { room, identity, info } in effects.forwards {
-            let address =
-                RoomAddress { project: self.address.project.clone(), room: RoomId::trusted(room) };
-            self.rooms.show_forwarded(&address, identity, info);
-        }
+        self.tell_other_rooms(&effects.forwards, &effects.gone_guests);
     }
 
     fn deliver(&self, delivery: &Delivery) {

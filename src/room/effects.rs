@@ -43,14 +43,23 @@ pub struct Effects {
     pub news: Vec<LiveNews>,
     /// How somebody is to be shown in another room.
     pub forwards: Vec<Forward>,
+    /// Guests of other rooms who are not shown here any more.
+    pub gone_guests: Vec<Arc<Participant>>,
 }
 
 #[derive(Debug)]
 pub struct Forward {
     pub room: Arc<str>,
-    pub identity: Arc<str>,
-    /// Absent when they have left.
-    pub info: Option<Arc<Participant>>,
+    pub info: Arc<Participant>,
+    pub step: ForwardStep,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardStep {
+    Begins,
+    Changes,
+    /// They have left.
+    Ends,
 }
 
 impl Effects {
@@ -61,6 +70,7 @@ impl Effects {
     pub fn send_after_commit(&mut self, to: To, message: ServerMessage) {
         self.after_commit.push(Delivery { to, frame: Frame::new(message) });
     }
+
     /// Nothing, if the room is not alive.
     pub fn tell_live(
         &mut self,
@@ -74,8 +84,8 @@ impl Effects {
         self.news.push(LiveNews { event, room, participant, track });
     }
 
-    pub fn forward(&mut self, room: &Arc<str>, identity: &str, info: Option<Arc<Participant>>) {
-        let (room, identity) = (Arc::clone(room), identity.into());
-        self.forwards.push(Forward { room, identity, info });
+    pub fn forward(&mut self, room: &Arc<str>, info: &Arc<Participant>, step: ForwardStep) {
+        let (room, info) = (Arc::clone(room), Arc::clone(info));
+        self.forwards.push(Forward { room, info, step });
     }
 }

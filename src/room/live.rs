@@ -5,6 +5,7 @@ mod change;
 mod data;
 pub mod directory;
 mod forward;
+pub mod guests;
 pub mod hooks;
 pub mod message;
 mod rpc;
@@ -15,13 +16,14 @@ mod tracks;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+pub use self::forward::is_a_guest;
 pub use self::rpc::{CallNews, Caller};
 pub use self::tracks::participant_not_found;
 
 use self::data::Nonces;
 use self::message::{LiveEvent, LiveMessage, LiveRequest, LiveWelcome};
 use self::rpc::Calls;
-use super::effects::{Effects, To};
+use super::effects::{Effects, ForwardStep, To};
 use super::message::{ActorId, ServerMessage};
 use crate::domain::live::{
     KindDetail, LeaveReason, LiveRoom, LiveSummary, Participant, ParticipantKind, ParticipantState,
@@ -172,10 +174,8 @@ impl Live {
         for gone in &replaced {
             self.leave(*gone, LeaveReason::DuplicateIdentity, effects);
         }
-        if self.find(&identity).is_some_and(|info| info.is_forwarded) {
-            // The guest has come themselves.
-            self.remove(&identity, LeaveReason::Unknown, effects);
-        }
+        // A guest may have come themselves.
+        self.remove_guest(&identity, LeaveReason::Unknown, effects);
         // The first that a newcomer is told is what the room is like.
         for delivery in &mut effects.now {
             if delivery.to == (To::Live { except: None }) {
@@ -274,13 +274,14 @@ impl Live {
         self.changed();
         let was_active = present.info.state == ParticipantState::Active;
         for room in &present.forwarded_to {
-            effects.forward(room, identity, None);
+            effects.forward(room, &present.info, ForwardStep::Ends);
         }
         let gone = touch(&mut present);
         gone.state = ParticipantState::Disconnected;
         gone.left = Some(reason);
         self.tell_participant(&present.info, None, effects);
         if present.info.is_forwarded {
+            effects.gone_guests.push(present.info);
             return;
         }
         let event = match was_active {
@@ -295,7 +296,7 @@ impl Live {
         let Some(present) = self.present.get(identity) else { return };
         self.tell_participant(&present.info, except, effects);
         for room in &present.forwarded_to {
-            effects.forward(room, identity, Some(Arc::clone(&present.info)));
+            effects.forward(room, &present.info, ForwardStep::Changes);
         }
     }
 

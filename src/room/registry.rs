@@ -9,15 +9,17 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::actor::{self, Command, MAILBOX_LEN_MAX};
+use super::actor::{self, Call, Command, MAILBOX_LEN_MAX};
 use super::close::CloseReason;
+use super::effects::Forward;
 use super::live::directory::Directory;
+use super::live::guests::{Guests, Noted};
 use super::live::hooks::LiveHooks;
 use super::session::{Join, RoomAddress, Session};
+use super::state::Needs;
 use crate::config::Limits;
 use crate::domain::ctx::{Actor as Identity, Caller, Clock, ProjectGrant, UserRights};
 use crate::domain::ids::{OrganizationId, RoomId};
-use crate::domain::live::Participant;
 use crate::domain::permissions::{Level, Matrix, Resource};
 use crate::domain::room::{Room, RoomDraft};
 use crate::error::{Error, chain};
@@ -193,22 +195,38 @@ impl Inner {
         mailbox
     }
 
-    /// Tells another room how one of its guests is. A room that is not in memory learns it too,
-    /// unless they have left.
-    pub fn show_forwarded(
-        self: &Arc<Self>,
-        address: &RoomAddress,
-        identity: Arc<str>,
-        info: Option<Arc<Participant>>,
-    ) {
-        if info.is_none() && !self.is_running(address) {
-            return;
+    /// Tells another room how one of its guests is. False if it does not show them.
+    pub fn forward(self: &Arc<Self>, from: &RoomAddress, forward: &Forward) -> bool {
+        let room = RoomId::trusted(Arc::clone(&forward.room));
+        let there = RoomAddress { project: from.project.clone(), room };
+        match self.live.guests(&there, |guests| guests.note(forward, &from.room)) {
+            None | Some(Noted::NotShown) => false,
+            Some(Noted::Waits) => true,
+            Some(Noted::First) => {
+                self.show_guests_soon(there);
+                true
+            }
         }
-        let (inner, address) = (Arc::clone(self), address.clone());
-        self.tasks.spawn(async move {
-            // An error means that the server stops.
-            drop(inner.send(&address, Command::Forwarded { identity, info }).await);
+    }
+
+    /// Whoever calls may be a room, which must not wait for another one.
+    fn show_guests_soon(self: &Arc<Self>, address: RoomAddress) {
+        let inner = Arc::clone(self);
+        // An error means that the server stops, or that the room takes them all as it is loaded.
+        self.tasks.spawn(async move { drop(inner.show_guests(&address).await) });
+    }
+
+    /// Has a room show its guests as they are now.
+    pub async fn show_guests(self: &Arc<Self>, address: &RoomAddress) -> Result<(), Error> {
+        let (inner, of) = (Arc::clone(self), address.clone());
+        let (call, shown) = Call::new(Needs::default(), move |state, effects| {
+            for guest in inner.live.guests(&of, Guests::take).unwrap_or_default() {
+                state.live.show_guest(guest, effects);
+            }
+            Ok(())
         });
+        self.send(address, Command::Call(call)).await?;
+        shown.await.map_err(|_| actor::unavailable())?
     }
 
     fn remove(&self, address: &RoomAddress, ended: &mpsc::WeakSender<Command>) {
@@ -238,6 +256,9 @@ async fn run(
         // Its connections were closed as it was dropped; they come back to what was stored.
         tracing::error!(room = %address.room, "a room panicked");
         rooms.live.vacate(&address, rooms.clock.now_ms());
+        for with_guests in rooms.live.end_forwards_of(&address) {
+            rooms.show_guests_soon(with_guests);
+        }
     }
     rooms.remove(&address, &mailbox);
     // Whoever came while the room was being unloaded gets the next one.

@@ -1,16 +1,31 @@
-//! People who are sent to other rooms.
+//! People who are shown in other rooms, or sent there.
 
+use roomd::proto::livekit::participant_info::State;
 use roomd::proto::roomd::v1::CloseCode;
 use roomd::proto::roomd::v1::join_room_response::Message as Reply;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Project, Server};
-use crate::livekit_rooms::{ask, guest, identities, join, open_room};
+use crate::livekit_rooms::{ask, guest, identities, join, news_of, open_room};
 use crate::on_both_servers;
 use crate::realtime::Guest;
 
 async fn create(server: &Server, project: &Project, room: &str) {
     ask(server, project, "CreateRoom", json!({"name": room})).await.unwrap();
+}
+
+async fn rename(server: &Server, project: &Project, room: &str, identity: &str, name: &str) {
+    let update = json!({"room": room, "identity": identity, "name": name});
+    ask(server, project, "UpdateParticipant", update).await.unwrap();
+}
+
+fn named(identity: &'static str, name: &'static str) -> impl Fn(&Reply) -> Option<()> {
+    let news = news_of(identity);
+    move |reply| news(reply).filter(|info| info.name == name).map(drop)
+}
+
+fn to_there(identity: &str) -> Value {
+    json!({"room": "here", "identity": identity, "destinationRoom": "there"})
 }
 
 async fn two_rooms(server: &Server, name: &str) -> Project {
@@ -20,6 +35,84 @@ async fn two_rooms(server: &Server, name: &str) -> Project {
         create(server, &project, room).await;
     }
     project
+}
+
+async fn guests_are_shown_until_they_are_removed_or_leave(server: Server) {
+    let project = two_rooms(&server, "guests").await;
+    let ann = guest(&server, &project, "here", "ann").await;
+    let forward = async || ask(&server, &project, "ForwardParticipant", to_there("ann")).await;
+    let there = async || identities(&server, &project, "there").await;
+    forward().await.unwrap();
+    assert_eq!(there().await, ["ann"], "she is listed when it is answered");
+    let rooms = ask(&server, &project, "ListRooms", json!({"names": ["there"]})).await.unwrap();
+    assert_eq!(rooms["rooms"][0]["numParticipants"], 1);
+    let mut bob = guest(&server, &project, "there", "bob").await;
+    assert_eq!(bob.wait_for(join).await.other_participants[0].identity, "ann");
+
+    let remove = json!({"room": "there", "identity": "ann"});
+    ask(&server, &project, "RemoveParticipant", remove.clone()).await.unwrap();
+    assert_eq!(bob.wait_for(news_of("ann")).await.disconnect_reason, 4);
+    rename(&server, &project, "here", "ann", "Ann").await;
+    assert_eq!(there().await, ["bob"], "a change at home does not bring her back");
+    let refused = ask(&server, &project, "RemoveParticipant", remove).await.unwrap_err();
+    assert_eq!(refused.reason, "PARTICIPANT_NOT_FOUND");
+    forward().await.unwrap();
+    bob.wait_for(named("ann", "Ann")).await;
+
+    ask(&server, &project, "DeleteRoom", json!({"room": "there"})).await.unwrap();
+    create(&server, &project, "there").await;
+    rename(&server, &project, "here", "ann", "A.").await;
+    assert!(there().await.is_empty(), "nor does she come to another life of the room");
+    let mut bob = guest(&server, &project, "there", "bob").await;
+    forward().await.unwrap();
+    bob.wait_for(named("ann", "A.")).await;
+    drop(ann);
+    let gone =
+        |reply: &Reply| news_of("ann")(reply).filter(|info| info.state() == State::Disconnected);
+    bob.wait_for(gone).await;
+    assert_eq!(there().await, ["bob"]);
+    let refused = forward().await.unwrap_err();
+    assert_eq!(refused.reason, "PARTICIPANT_NOT_FOUND");
+    drop(bob);
+    server.stop().await;
+}
+
+async fn rooms_that_show_each_others_people_do_not_wait_for_each_other(server: Server) {
+    let project = two_rooms(&server, "both").await;
+    let mut ann = guest(&server, &project, "here", "ann").await;
+    let mut bob = guest(&server, &project, "there", "bob").await;
+    ask(&server, &project, "ForwardParticipant", to_there("ann")).await.unwrap();
+    let to_here = json!({"room": "there", "identity": "bob", "destinationRoom": "here"});
+    ask(&server, &project, "ForwardParticipant", to_here).await.unwrap();
+    let onwards = json!({"room": "there", "identity": "ann", "destinationRoom": "here"});
+    for method in ["ForwardParticipant", "MoveParticipant"] {
+        let refused = ask(&server, &project, method, onwards.clone()).await.unwrap_err();
+        assert_eq!(refused.reason, "PARTICIPANT_FORWARDED", "{method}");
+    }
+    let change = async |room: &str, identity: &str| {
+        for count in 1..=200 {
+            rename(&server, &project, room, identity, &format!("{identity} {count}")).await;
+        }
+    };
+    tokio::join!(
+        change("here", "ann"),
+        change("there", "bob"),
+        ann.wait_for(named("bob", "bob 200")),
+        bob.wait_for(named("ann", "ann 200")),
+    );
+    let full = json!({"name": "full", "maxParticipants": 1});
+    ask(&server, &project, "CreateRoom", full).await.unwrap();
+    let into_full = |identity: &str| {
+        let room = if identity == "ann" { "here" } else { "there" };
+        json!({"room": room, "identity": identity, "destinationRoom": "full"})
+    };
+    for _ in 0..2 {
+        ask(&server, &project, "ForwardParticipant", into_full("ann")).await.unwrap();
+    }
+    let refused = ask(&server, &project, "ForwardParticipant", into_full("bob")).await.unwrap_err();
+    assert_eq!(refused.reason, "ROOM_FULL");
+    drop((ann, bob));
+    server.stop().await;
 }
 
 async fn nobody_is_sent_where_they_are_certain_to_be_kept_out(server: Server) {
@@ -69,4 +162,8 @@ async fn nobody_is_sent_where_they_are_certain_to_be_kept_out(server: Server) {
     server.stop().await;
 }
 
-on_both_servers!(nobody_is_sent_where_they_are_certain_to_be_kept_out);
+on_both_servers!(
+    guests_are_shown_until_they_are_removed_or_leave,
+    rooms_that_show_each_others_people_do_not_wait_for_each_other,
+    nobody_is_sent_where_they_are_certain_to_be_kept_out,
+);

@@ -37,7 +37,7 @@ pub async fn open_room(server: &Server, project: &Project, room: &str) {
     assert_eq!(status, 200);
 }
 
-fn signal(reply: &Reply) -> Option<&Says> {
+pub fn signal(reply: &Reply) -> Option<&Says> {
     match reply {
         Reply::Signal(signal) => signal.message.as_ref(),
         _ => None,
@@ -52,7 +52,7 @@ pub fn join(reply: &Reply) -> Option<livekit::JoinResponse> {
 }
 
 /// News of somebody.
-fn news_of(identity: &str) -> impl Fn(&Reply) -> Option<livekit::ParticipantInfo> {
+pub fn news_of(identity: &str) -> impl Fn(&Reply) -> Option<livekit::ParticipantInfo> {
     move |reply| match signal(reply)? {
         Says::Update(update) => {
             update.participants.iter().find(|info| info.identity == identity).cloned()

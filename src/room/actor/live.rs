@@ -104,6 +104,7 @@ impl Actor {
         if let Some(summary) = self.rooms.live.find(&self.address) {
             self.live.told_ends_at_ms = self.rooms.live.ends_at_ms(&self.address);
             self.state.live.begin(Arc::clone(&summary.room));
+            self.resume_guests();
         }
     }
 
@@ -315,6 +316,7 @@ impl Actor {
             self.state.live.leave(*actor, left, &mut effects);
         }
         if *reason == CloseReason::RoomDeleted {
+            self.state.live.remove_guests(left, &mut effects);
             effects.tell_live(LiveEvent::RoomFinished, self.state.live.summary(), None, None);
         }
         self.carry_out(effects);
@@ -415,7 +417,7 @@ impl Actor {
         }
         let mut effects = Effects::default();
         // One that is shown from another room has no connection here.
-        self.state.live.show_forwarded(identity, None, &mut effects);
+        self.state.live.remove_guest(identity, LeaveReason::ParticipantRemoved, &mut effects);
         self.carry_out(effects);
         // With what back ends are told of it.
         self.flush_live().await
@@ -452,6 +454,7 @@ impl Actor {
             self.dismiss(actor, reason.clone(), left);
         }
         let mut effects = Effects::default();
+        self.state.live.remove_guests(left, &mut effects);
         effects.tell_live(LiveEvent::RoomFinished, self.state.live.summary(), None, None);
         self.carry_out(effects);
         self.state.live.end();

@@ -12,7 +12,7 @@ use crate::error::{Code, Error};
 use crate::room::close::CloseReason;
 use crate::room::effects::{Effects, To};
 use crate::room::live::message::{LiveMessage, MoveDone};
-use crate::room::live::{Link, participant_not_found};
+use crate::room::live::{Link, is_a_guest, participant_not_found};
 use crate::room::message::ServerMessage;
 use crate::room::registry::draft_for;
 
@@ -30,7 +30,10 @@ impl Actor {
         to: &Destination,
         done: &MoveDone,
     ) -> Result<(), Error> {
-        self.state.live.find(identity).ok_or_else(participant_not_found)?;
+        let info = self.state.live.find(identity).ok_or_else(participant_not_found)?;
+        if info.is_forwarded {
+            return Err(is_a_guest());
+        }
         let links: Vec<_> = self.state.live.links_of(identity).collect();
         let connections = links.iter().filter_map(|(actor, _)| self.connections.get(actor));
         if connections.into_iter().any(|connection| is_kept_out(connection, to)) {

@@ -34,6 +34,8 @@ impl Actor {
         self.do_what_is_due().await;
         let is_idle = self.state.people.is_empty() && self.commit.is_idle() && mailbox_is_empty;
         let is_idle = is_idle && self.feeds.is_idle() && self.live.is_idle();
+        // Who is shown here is listed for as long as the room lives, which memory alone can answer.
+        let is_idle = is_idle && !self.state.live.has_guests();
         if !is_idle {
             self.idle_since_ms = None;
             return Flow::On;

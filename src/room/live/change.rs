@@ -56,7 +56,7 @@ impl Live {
     }
 
     /// To the others it is as if they had left.
-    fn hide(&self, info: &Arc<Participant>, effects: &mut Effects) {
+    pub(super) fn hide(&self, info: &Arc<Participant>, effects: &mut Effects) {
         let mut gone = Participant::clone(info);
         gone.state = crate::domain::live::ParticipantState::Disconnected;
         gone.permission.hidden = false;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::guests::Guests;
 use crate::domain::ids::{ProjectId, RoomId};
 use crate::domain::live::{LiveRoom, LiveSummary};
 use crate::domain::memo::Memo;
@@ -44,6 +45,8 @@ struct Entry {
     ends_at_ms: Option<i64>,
     /// Who is in it, if somebody asked since the last of them came, went or changed.
     listing: Option<Arc<Listing>>,
+    /// They go when its life ends.
+    guests: Guests,
 }
 
 #[derive(Default)]
@@ -62,14 +65,14 @@ impl Directory {
     pub fn set(&self, address: &RoomAddress, summary: LiveSummary, ends_at_ms: Option<i64>) {
         let mut known = self.lock();
         let bytes = cost_bytes(&summary);
-        known.remove(address);
+        let guests = known.remove(address).map(|entry| entry.guests).unwrap_or_default();
         known.bytes += bytes;
         if let Some(at_ms) = ends_at_ms {
             let end = (at_ms, address.project.clone(), address.room.clone());
             known.ends.insert(end);
         }
         let project = known.projects.entry(address.project.clone()).or_default();
-        let entry = Entry { summary: Arc::new(summary), ends_at_ms, listing: None };
+        let entry = Entry { summary: Arc::new(summary), ends_at_ms, listing: None, guests };
         project.rooms.insert(address.room.clone(), entry);
         project.listed = None;
     }
@@ -94,7 +97,7 @@ impl Directory {
     pub fn vacate(&self, address: &RoomAddress, now_ms: i64) -> Option<(Arc<str>, i64)> {
         let summary = match self.lock().find(address)? {
             Entry { ends_at_ms: Some(_), .. } => return None,
-            Entry { summary, .. } => Arc::clone(summary),
+            Entry { summary, ends_at_ms: None, .. } => Arc::clone(summary),
         };
         let (room, sid) = (Arc::clone(&summary.room), Arc::clone(&summary.room.sid));
         let ends_at_ms = room.departed_until_ms(now_ms);
@@ -128,6 +131,27 @@ impl Directory {
     /// Who is in the room, if that is known without asking it.
     pub fn listing(&self, address: &RoomAddress) -> Option<Arc<Listing>> {
         self.lock().find(address).and_then(|entry| entry.listing.clone())
+    }
+
+    /// Does something about a room's guests, if it is alive.
+    pub fn guests<T>(
+        &self,
+        address: &RoomAddress,
+        act: impl FnOnce(&mut Guests) -> T,
+    ) -> Option<T> {
+        self.lock().find_mut(address).map(|entry| act(&mut entry.guests))
+    }
+
+    /// Nobody is in the room any more, nor shown elsewhere. Says which rooms have to be told.
+    pub fn end_forwards_of(&self, from: &RoomAddress) -> Vec<RoomAddress> {
+        let mut known = self.lock();
+        let Some(project) = known.projects.get_mut(&from.project) else { return Vec::new() };
+        let with_guests = project
+            .rooms
+            .iter_mut()
+            .filter_map(|(room, entry)| entry.guests.forget_all_of(&from.room).then_some(room));
+        let address = |room: &RoomId| RoomAddress { room: room.clone(), ..from.clone() };
+        with_guests.map(address).collect()
     }
 
     pub fn list(&self, project: &ProjectId) -> Arc<LiveRooms> {

@@ -1,3 +1,4 @@
+mod guests;
 mod random;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -331,31 +332,4 @@ fn calls_are_answered_by_whom_they_were_made_of() {
     live.leave(2, LeaveReason::ClientInitiated, &mut Effects::default());
     assert_eq!(heard.try_recv().unwrap(), "Disconnected");
     assert!(call(&mut live, "bob", "3").is_err());
-}
-
-#[test]
-fn guests_of_other_rooms_are_shown_until_they_leave_there() {
-    let (mut here, mut there) = (live(0), live(0));
-    enter(&mut here, 1, somebody("ann", Link::Signal));
-    let mut effects = Effects::default();
-    here.forward("ann", &"there".into(), &mut effects).unwrap();
-    here.add_track(1, camera("TR_1"), &mut effects);
-    for forward in &effects.forwards {
-        there.show_forwarded(&forward.identity, forward.info.as_deref(), &mut Effects::default());
-    }
-    let guest = Arc::clone(there.find("ann").unwrap());
-    assert!(guest.is_forwarded && guest.tracks.len() == 1);
-    assert!(!there.is_occupied());
-    let (_, replaced) = enter(&mut there, 7, somebody("ann", Link::Plain));
-    assert!(replaced.is_empty() && !there.find("ann").unwrap().is_forwarded);
-    there.show_forwarded("ann", None, &mut Effects::default());
-    assert!(there.is_occupied(), "who is here does not leave with the guest");
-    there.leave(7, LeaveReason::ClientInitiated, &mut Effects::default());
-    there.show_forwarded("ann", Some(&guest), &mut Effects::default());
-    let mut effects = Effects::default();
-    here.leave(1, LeaveReason::ClientInitiated, &mut effects);
-    let gone = effects.forwards.last().unwrap();
-    assert!(gone.info.is_none() && &*gone.room == "there");
-    there.show_forwarded("ann", None, &mut Effects::default());
-    assert!(there.listing().people.is_empty());
 }

@@ -241,12 +241,25 @@ impl Rooms {
         self.check_alive(address)?;
         let there = RoomAddress { project: address.project.clone(), room: to.clone() };
         self.check_alive(&there)?;
-        let (identity, to): (String, Arc<str>) = (identity.to_owned(), to.as_str().into());
+        let (inner, of, identity) = (Arc::clone(&self.inner), there.clone(), identity.to_owned());
         self.with_participants(address, move |state, effects| {
-            state.live.forward(&identity, &to, effects)
+            let info = state.live.find(&identity).cloned().ok_or_else(participant_not_found)?;
+            let is_shown = |room: &RoomId| {
+                let there = RoomAddress { project: of.project.clone(), room: room.clone() };
+                inner.live.guests(&there, |guests| guests.shows(&info)).unwrap_or(false)
+            };
+            let is_full = inner.live.find(&of).is_some_and(|summary| summary.is_full());
+            if is_full && info.kind.is_person() && !is_shown(&of.room) {
+                return Err(destination_full());
+            }
+            let still = |room: &Arc<str>| is_shown(&RoomId::trusted(Arc::clone(room)));
+            state.live.retain_forwards(&identity, still);
+            state.live.forward(&identity, &of.room.as_str().into(), effects)
         })
         .await?;
-        Ok(())
+        self.check_alive(&there)?;
+        // They are listed there when it is answered.
+        self.inner.show_guests(&there).await
     }
 
     /// Returns when everybody's connection is in the other room, or lost.
@@ -259,11 +272,7 @@ impl Rooms {
         self.check_alive(address)?;
         let there = RoomAddress { project: address.project.clone(), room: to.clone() };
         if self.live_room(&there).is_some_and(|summary| summary.is_full()) {
-            return Err(Error::new(
-                Code::ResourceExhausted,
-                "ROOM_FULL",
-                "destination room is full",
-            ));
+            return Err(destination_full());
         }
         let to = Destination { id: to.clone(), room: self.inner.find_room(&there).await? };
         let (identity, (done, mut moved)) = (identity.into(), mpsc::channel(1));
@@ -340,6 +349,10 @@ impl Rooms {
         self.inner.send(address, Command::Live(work(reply))).await?;
         answer.await.map_err(|_| unavailable())?
     }
+}
+
+fn destination_full() -> Error {
+    Error::new(Code::ResourceExhausted, "ROOM_FULL", "destination room is full")
 }
 
 /// However a call ends, by an answer or because its caller went away, it holds no place any more.
