@@ -218,11 +218,13 @@ pub struct Frame {
     pub message: ServerMessage,
     json: OnceLock<Bytes>,
     livekit: OnceLock<Bytes>,
+    cost_bytes: OnceLock<usize>,
 }
 
 impl Frame {
     pub fn new(message: ServerMessage) -> Arc<Self> {
-        Arc::new(Self { message, json: OnceLock::new(), livekit: OnceLock::new() })
+        let (json, livekit, cost_bytes) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Arc::new(Self { message, json, livekit, cost_bytes })
     }
 
     /// The message as WebSocket JSON.
@@ -235,8 +237,13 @@ impl Frame {
         self.livekit.get_or_init(|| encode().into()).clone()
     }
 
-    /// About what the frame holds in memory while it waits for a peer to read it.
+    /// About what the frame holds in memory while it waits for a peer to read it. It is counted once
+    /// for all of them.
     pub fn cost_bytes(&self) -> usize {
+        *self.cost_bytes.get_or_init(|| self.count_bytes())
+    }
+
+    fn count_bytes(&self) -> usize {
         const OVERHEAD_BYTES: usize = 128;
         let payload = match &self.message {
             ServerMessage::Presence { data, .. } => data.get().len(),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::domain::live::{DataKind, LiveData, LiveSummary, Participant, ParticipantChange, Track};
+use crate::domain::live::{
+    DataKind, LiveData, LiveSummary, Participant, ParticipantChange, Track, TrackCodec,
+};
 use crate::domain::memo::Memo;
 
 /// Everybody in a session, until something changes.
@@ -78,16 +80,14 @@ impl LiveMessage {
 
     /// About what it holds in memory while it waits for a peer to read it.
     pub fn cost_bytes(&self) -> usize {
-        const PERSON_BYTES: usize = 512;
-        // People are shared with the room; only what is sent of them is written anew.
         let people = |people: &[Arc<Participant>]| -> usize {
-            people.iter().map(|info| PERSON_BYTES + info.metadata.len()).sum()
+            people.iter().map(|info| person_bytes(info)).sum()
         };
         match self {
             Self::Joined(welcome) => welcome.room.room.metadata.len() + people(&welcome.others),
             Self::Participants(changed) => people(changed),
             Self::Room(summary) => summary.room.metadata.len(),
-            Self::ClaimsChanged(info) => PERSON_BYTES + info.metadata.len(),
+            Self::ClaimsChanged(info) => person_bytes(info),
             Self::Packet(packet) => packet.value.cost_bytes(),
             Self::TrackPublished { .. }
             | Self::TrackUnpublished { .. }
@@ -98,6 +98,28 @@ impl LiveMessage {
             | Self::Move { .. } => PERSON_BYTES,
         }
     }
+}
+
+/// What a participant takes besides texts and tracks, about, and many a message.
+const PERSON_BYTES: usize = 512;
+/// The same of a track, of a codec and of an attribute.
+const TRACK_BYTES: usize = 512;
+const CODEC_BYTES: usize = 128;
+const ATTRIBUTE_BYTES: usize = 64;
+
+/// Each change of somebody makes another copy, and a peer that does not read holds them all.
+fn person_bytes(info: &Participant) -> usize {
+    let attributes = info.attributes.iter();
+    let attributes = attributes.map(|(key, value)| ATTRIBUTE_BYTES + key.len() + value.len());
+    let tracks: usize = info.tracks.iter().map(track_bytes).sum();
+    PERSON_BYTES + info.metadata.len() + attributes.sum::<usize>() + tracks
+}
+
+fn track_bytes(track: &Track) -> usize {
+    let codec = |codec: &TrackCodec| CODEC_BYTES + codec.mime_type.len() + codec.cid.len();
+    let texts = [&track.sid, &track.cid, &track.name, &track.stream, &track.mime_type];
+    let texts: usize = texts.into_iter().map(String::len).sum();
+    TRACK_BYTES + texts + track.codecs.iter().map(codec).sum::<usize>()
 }
 
 /// Held until a connection has been moved, or is gone: whoever waits sees the channel close.
@@ -117,7 +139,7 @@ pub struct LivePacket {
     pub kind: DataKind,
     /// Identity and sid; absent for a back end.
     pub sender: Option<(Arc<str>, Arc<str>)>,
-    /// As the sender named them; everybody if empty.
+    /// As the sender named them, by identity or by sid; everybody if empty.
     pub destinations: Vec<Arc<str>>,
     pub value: PacketValue,
 }
@@ -201,7 +223,7 @@ impl LiveRequest {
         const ITEM_BYTES: usize = 32;
         match self {
             Self::Activate | Self::MuteTrack { .. } | Self::ChangeTrack { .. } => 0,
-            Self::AddTrack(track) => track.name.len() + track.cid.len(),
+            Self::AddTrack(track) => track_bytes(track),
             Self::Unpublish { ids: sids } | Self::Subscribe { track_sids: sids, .. } => {
                 sids.iter().map(|sid| ITEM_BYTES + sid.len()).sum()
             }
