@@ -1,9 +1,10 @@
 //! What participants publish, and who is subscribed to it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::message::{LiveEvent, LiveMessage};
-use super::{Live, touch};
+use super::{Live, Present, touch};
 use crate::domain::live::{Permission, Track};
 use crate::error::{Code, Error};
 use crate::room::effects::{Effects, To};
@@ -99,6 +100,8 @@ impl Live {
         });
     }
 
+    /// The others are told only of what is another than before: to say the same again is cheap for a
+    /// client, and to pass it on to everybody is not.
     fn change_track(
         &mut self,
         identity: &str,
@@ -107,10 +110,15 @@ impl Live {
         change: impl FnOnce(&mut Track),
     ) {
         let Some(present) = self.present.get_mut(identity) else { return };
-        let position = present.info.tracks.iter().position(|track| track.sid == sid);
-        let Some(position) = position else { return };
+        let found = present.info.tracks.iter().enumerate().find(|(_, track)| track.sid == sid);
+        let Some((position, track)) = found else { return };
+        let mut changed = track.clone();
+        change(&mut changed);
+        if changed == *track {
+            return;
+        }
         if let Some(track) = touch(present).tracks.get_mut(position) {
-            change(track);
+            *track = changed;
         }
         self.changed();
         self.announce(identity, None, effects);
@@ -168,6 +176,9 @@ impl Live {
                 effects.send(To::LiveOne(publisher), live(told));
             }
         }
+        for present in self.present.values_mut() {
+            present.subscriptions.retain(|sid, _| !ended.iter().any(|gone| gone.sid == *sid));
+        }
         self.changed();
         self.announce(identity, None, effects);
         for track in &ended {
@@ -188,8 +199,7 @@ impl Live {
         if !self.present.contains_key(identity) {
             return Err(participant_not_found());
         }
-        for sid in track_sids {
-            let Some((publisher, actor)) = self.publisher_of(sid) else { continue };
+        for (sid, publisher, actor) in self.published(track_sids) {
             let Some(present) = self.present.get_mut(identity) else { continue };
             if present.subscriptions.insert(sid.clone(), is_on) == Some(is_on) {
                 continue;
@@ -203,7 +213,7 @@ impl Live {
                 effects.send(To::LiveOne(*subscriber), live(told));
             }
             if is_on && let Some(actor) = actor {
-                let told = LiveMessage::TrackSubscribed { sid: sid.clone() };
+                let told = LiveMessage::TrackSubscribed { sid };
                 effects.send(To::LiveOne(actor), live(told));
             }
         }
@@ -227,12 +237,22 @@ impl Live {
         }
     }
 
-    fn publisher_of(&self, track_sid: &str) -> Option<(Arc<str>, Option<ActorId>)> {
-        self.present.values().find_map(|present| {
-            let publishes = present.info.tracks.iter().any(|track| track.sid == track_sid);
-            let actor = present.publishers.get(track_sid).copied();
-            publishes.then(|| (Arc::clone(&present.info.sid), actor))
-        })
+    /// Those of the tracks that are there, each with the sid of who publishes it, and by which
+    /// connection. However many are named, the people in the room are gone through once.
+    fn published(&self, track_sids: &[String]) -> Vec<(String, Arc<str>, Option<ActorId>)> {
+        let named: HashSet<&str> = track_sids.iter().map(String::as_str).collect();
+        let of_one = |present: &Present| {
+            let tracks = present.info.tracks.iter().map(|track| track.sid.clone());
+            let found: Vec<_> = tracks
+                .filter(|sid| named.contains(sid.as_str()))
+                .map(|sid| {
+                    let actor = present.publishers.get(&sid).copied();
+                    (sid, Arc::clone(&present.info.sid), actor)
+                })
+                .collect();
+            found
+        };
+        self.present.values().flat_map(of_one).collect()
     }
 }
 
