@@ -1,6 +1,6 @@
 //! Data on its way to participants.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::message::{LiveMessage, LivePacket, PacketValue};
 use super::{Link, Live};
-use crate::domain::live::LiveData;
+use crate::domain::live::{LiveData, Participant};
 use crate::room::effects::{Delivery, Effects, To};
 use crate::room::message::{ActorId, Frame, RawJson, SERVER_ACTOR, ServerMessage};
 
@@ -85,15 +85,16 @@ impl Live {
         if let PacketValue::Data(data) = &mut packet.value {
             data.sender.clone_from(&packet.sender);
         }
-        let all = packet.destinations.is_empty();
+        let named: HashSet<&str> = packet.destinations.iter().map(|name| &**name).collect();
+        let is_meant = |other: &Participant| match named.is_empty() {
+            true => *other.identity != *identity,
+            false => named.contains(&*other.identity) || named.contains(&*other.sid),
+        };
         let receivers: BTreeSet<Arc<str>> = self
             .present
-            .keys()
-            .filter(|other| match all {
-                true => ***other != *identity,
-                false => packet.destinations.contains(other),
-            })
-            .cloned()
+            .iter()
+            .filter(|(_, present)| is_meant(&present.info))
+            .map(|(identity, _)| Arc::clone(identity))
             .collect();
         let told_actor = info.is_visible().then_some(actor);
         self.deliver(&packet, &receivers, told_actor, effects);

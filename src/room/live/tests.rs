@@ -10,7 +10,7 @@ use super::message::{LiveMessage, LivePacket, PacketValue, RpcCall};
 use super::*;
 use crate::domain::ids::RoomId;
 use crate::domain::live::{
-    DataKind, LiveData, LiveSettings, ParticipantChange, Track, TrackKind, TrackSource,
+    DataKind, LiveData, LiveSettings, ParticipantChange, Track, TrackCodec, TrackKind, TrackSource,
 };
 use crate::room::message::Frame;
 
@@ -246,6 +246,67 @@ fn tracks_end_with_their_connection_and_with_the_permission() {
     assert_eq!(events(&effects), ["track_unpublished", "participant_connection_aborted"]);
 }
 
+#[test]
+fn only_what_changes_about_a_track_is_told() {
+    let mut live = live(0);
+    enter(&mut live, 1, somebody("ann", Link::Signal));
+    live.add_track(1, camera("TR_1"), &mut Effects::default());
+    let mut effects = Effects::default();
+    live.mute_own(1, "TR_1", true, &mut effects);
+    live.change_own_track(1, "TR_1", (Some((640, 480)), None), &mut effects);
+    assert_eq!(told(&effects).len(), 2);
+    live.mute_own(1, "TR_1", true, &mut effects);
+    live.change_own_track(1, "TR_1", (Some((640, 480)), None), &mut effects);
+    live.change_own_track(1, "TR_9", (Some((1, 1)), None), &mut effects);
+    assert_eq!(told(&effects).len(), 2);
+}
+
+#[test]
+fn a_subscription_is_told_once_and_ends_with_its_track() {
+    let mut live = live(0);
+    enter(&mut live, 1, somebody("ann", Link::Signal));
+    enter(&mut live, 2, somebody("bob", Link::Signal));
+    for sid in ["TR_1", "TR_2"] {
+        live.add_track(1, camera(sid), &mut Effects::default());
+    }
+    let sids = ["TR_2", "TR_9", "TR_1", "TR_2"].map(str::to_owned);
+    let mut effects = Effects::default();
+    live.subscribe("bob", &sids, true, &mut effects).unwrap();
+    let to = |actor| effects.now.iter().filter(move |sent| sent.to == To::LiveOne(actor)).count();
+    assert_eq!((to(2), to(1)), (2, 2), "each track once, to both sides");
+    let mut effects = Effects::default();
+    live.subscribe("bob", &sids, true, &mut effects).unwrap();
+    assert_eq!(told(&effects).len(), 0);
+    live.unpublish(1, &sids, &mut Effects::default());
+    assert!(live.present["bob"].subscriptions.is_empty());
+}
+
+#[test]
+fn whatever_is_kept_of_somebody_counts_while_it_waits() {
+    let mut live = live(0);
+    enter(&mut live, 1, somebody("ann", Link::Signal));
+    let ann = live.find("ann").unwrap();
+    let cost = |info: Participant| LiveMessage::Participants(vec![Arc::new(info)]).cost_bytes();
+    let least = cost(Participant::clone(ann));
+    let text = || "x".repeat(10_000);
+    let codecs = vec![TrackCodec { cid: text(), ..TrackCodec::default() }];
+    let (named, coded) =
+        (Track { name: text(), ..Track::default() }, Track { codecs, ..camera("") });
+    for (more, bytes) in [
+        (Participant { metadata: text(), ..Participant::clone(ann) }, 10_000),
+        (
+            Participant {
+                attributes: BTreeMap::from([(text(), text())]),
+                ..Participant::clone(ann)
+            },
+            20_000,
+        ),
+        (Participant { tracks: vec![named, coded], ..Participant::clone(ann) }, 20_000),
+    ] {
+        assert!(cost(more) >= least + bytes);
+    }
+}
+
 fn data(nonce: &'static [u8]) -> LiveData {
     LiveData {
         kind: DataKind::Reliable,
@@ -287,8 +348,14 @@ fn data_reaches_whom_it_is_for_once() {
     };
     live.send_packet(1, packet.clone(), &mut effects);
     assert!(effects.now.is_empty(), "bob's protocol does not know what it is");
-    live.send_packet(2, packet, &mut effects);
+    live.send_packet(2, packet.clone(), &mut effects);
     assert_eq!(receivers(&effects), [To::One(1)]);
+    for (name, expected) in [("ann", 1), ("PA_1", 1), ("PA_9", 0), ("bob", 0)] {
+        let mut effects = Effects::default();
+        let named = LivePacket { destinations: vec![name.into()], ..packet.clone() };
+        live.send_packet(2, named, &mut effects);
+        assert_eq!(receivers(&effects).len(), expected, "{name}");
+    }
 }
 
 #[test]

@@ -95,8 +95,12 @@ pub fn read_packet(packet: livekit::DataPacket, kind: Option<DataKind>) -> Optio
     let value = match packet.value? {
         Value::User(user) => {
             if destinations.is_empty() {
-                let named = user.destination_identities.iter().take(DESTINATIONS_MAX);
-                destinations = named.map(|identity| identity.as_str().into()).collect();
+                // Old clients name sids. To pass over those would show everybody what is for some.
+                let named = user.destination_identities.iter().chain(&user.destination_sids);
+                destinations = named.map(|name| name.as_str().into()).collect();
+            }
+            if destinations.len() > DESTINATIONS_MAX {
+                return None;
             }
             PacketValue::Data(LiveData {
                 kind,
@@ -138,4 +142,35 @@ const OVERHEAD_BYTES_MAX: usize = 16 << 10;
 
 fn opaque(value: Value) -> PacketValue {
     PacketValue::Opaque(of_value(value).encode_to_vec().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(user: livekit::UserPacket, named: &[&str]) -> Option<Vec<Arc<str>>> {
+        let mut packet = of_value(Value::User(user));
+        packet.destination_identities = named.iter().map(ToString::to_string).collect();
+        read_packet(packet, None).map(|packet| packet.destinations)
+    }
+
+    /// Whoever named somebody did not mean everybody, in whichever of the fields they did.
+    #[test]
+    fn a_packet_is_for_whom_any_client_names() {
+        let names = |count: usize| vec!["x".to_owned(); count];
+        let user = livekit::UserPacket {
+            destination_identities: vec!["bob".to_owned()],
+            destination_sids: vec!["PA_1".to_owned()],
+            ..livekit::UserPacket::default()
+        };
+        assert_eq!(read(user.clone(), &["ann"]).unwrap(), ["ann".into()]);
+        assert_eq!(read(user, &[]).unwrap(), ["bob".into(), "PA_1".into()]);
+        assert_eq!(read(livekit::UserPacket::default(), &[]).unwrap(), []);
+        let sids = |count| livekit::UserPacket {
+            destination_sids: names(count),
+            ..livekit::UserPacket::default()
+        };
+        assert!(read(sids(DESTINATIONS_MAX), &[]).is_some());
+        assert!(read(sids(DESTINATIONS_MAX + 1), &[]).is_none());
+    }
 }
