@@ -67,7 +67,7 @@ fn grant(asked: v1::LiveKitGrant) -> Result<VideoGrant, Error> {
         can_publish: asked.can_publish,
         can_subscribe: asked.can_subscribe,
         can_publish_data: asked.can_publish_data,
-        can_publish_sources: sources.collect::<Result<_, _>>()?,
+        can_publish_sources: TrackSource::distinct(sources.collect::<Result<Vec<_>, _>>()?),
         can_update_own_metadata: asked.can_update_own_metadata,
         hidden: asked.hidden,
         room: asked.room,

@@ -2,15 +2,16 @@
 
 mod check;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use self::check::{check_destination, check_egress, check_nonce, check_room_name, live_id};
 use crate::auth::random_id;
 use crate::domain::ctx::Ctx;
-use crate::domain::ids::{RoomId, check_text};
+use crate::domain::ids::RoomId;
 use crate::domain::live::{
-    DataKind, LiveData, LiveGrant, LiveNeed, ParticipantChange, check_attributes, check_metadata,
-    check_name, check_preset,
+    DataKind, LiveData, LiveGrant, LiveNeed, ParticipantChange, check_attributes, check_identity,
+    check_metadata, check_name, check_preset,
 };
 use crate::error::{Code, Error};
 use crate::proto::handlers::livekit_room_service::RoomService;
@@ -19,6 +20,7 @@ use crate::proto::livekit;
 use crate::proto::livekit::data_packet::Kind;
 use crate::proto::reply::{Reply, Shared};
 use crate::room::live::message::RpcCall;
+use crate::room::live::participant_not_found;
 use crate::room::registry::Rooms;
 use crate::room::requests::live::rpc_error;
 use crate::room::session::RoomAddress;
@@ -89,7 +91,10 @@ impl RoomService for LiveRoomHandlers {
             };
             return Ok(Reply::Shared(listed.memo.get_or_make(all)));
         }
-        let found = request.names.iter().filter_map(|name| {
+        // Each room once, or a short request could ask for an answer of any length.
+        let mut asked = HashSet::new();
+        let names = request.names.iter().filter(|name| asked.insert(name.as_str()));
+        let found = names.filter_map(|name| {
             let id = live_id(name).ok()?;
             self.rooms.live_room(&address(&grant, &id))
         });
@@ -140,7 +145,8 @@ impl RoomService for LiveRoomHandlers {
         request: livekit::RoomParticipantIdentity,
     ) -> Result<livekit::RemoveParticipantResponse, Error> {
         let address = administered(ctx, &request.room)?;
-        check_text("identity", &request.identity)?;
+        // Nobody has such a name, and nothing is to be kept under it.
+        check_identity(&request.identity).map_err(|_| participant_not_found())?;
         let revoke = (request.revoke_token_ts != 0).then_some(request.revoke_token_ts);
         self.rooms.remove_participant(&address, &request.identity, revoke).await?;
         Ok(livekit::RemoveParticipantResponse {})

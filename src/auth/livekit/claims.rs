@@ -107,10 +107,9 @@ impl From<VideoIn> for VideoGrant {
             can_subscribe: video.can_subscribe,
             can_publish_data: video.can_publish_data,
             // A source that nobody knows is none; dropping it could leave a list that allows all.
-            can_publish_sources: sources
-                .iter()
-                .map(|name| source(name).unwrap_or_default())
-                .collect(),
+            can_publish_sources: TrackSource::distinct(
+                sources.iter().map(|name| source(name).unwrap_or_default()),
+            ),
             can_update_own_metadata: video.can_update_own_metadata,
             ingress_admin: is(video.ingress_admin),
             hidden: is(video.hidden),

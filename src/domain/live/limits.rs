@@ -31,6 +31,15 @@ pub fn check_metadata(metadata: &str) -> Result<(), Error> {
     check_text("metadata", metadata)
 }
 
+/// Of whoever takes part in a room.
+pub fn check_identity(identity: &str) -> Result<(), Error> {
+    match identity.len() {
+        0 => Err(Error::invalid("identity", "must not be empty")),
+        1..=IDENTITY_BYTES_MAX => check_text("identity", identity),
+        _ => Err(exceeds("identity length", IDENTITY_BYTES_MAX)),
+    }
+}
+
 pub fn check_name(name: &str) -> Result<(), Error> {
     if name.len() > NAME_BYTES_MAX {
         return Err(exceeds("name length", NAME_BYTES_MAX));

@@ -39,6 +39,17 @@ impl TrackSource {
             Self::ScreenShareAudio => "screen_share_audio",
         }
     }
+
+    /// Each once, in the order of the first: what is kept of a list of any length is short.
+    pub fn distinct(sources: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut distinct = Vec::new();
+        for source in sources {
+            if !distinct.contains(&source) {
+                distinct.push(source);
+            }
+        }
+        distinct
+    }
 }
 
 /// One layer of a video.

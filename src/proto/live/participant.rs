@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::track::{source_number, source_of, track};
 use crate::domain::live::{
     KindDetail, LeaveReason, Participant, ParticipantChange, ParticipantKind, ParticipantState,
-    Permission,
+    Permission, TrackSource,
 };
 use crate::proto::livekit;
 use crate::proto::livekit::participant_info::{self, Kind, State};
@@ -51,11 +51,12 @@ fn permission(permission: &Permission) -> livekit::ParticipantPermission {
 }
 
 pub fn permission_of(message: &livekit::ParticipantPermission) -> Permission {
+    let sources = message.can_publish_sources.iter().map(|number| source_of(*number));
     Permission {
         can_subscribe: message.can_subscribe,
         can_publish: message.can_publish,
         can_publish_data: message.can_publish_data,
-        can_publish_sources: message.can_publish_sources.iter().map(|n| source_of(*n)).collect(),
+        can_publish_sources: TrackSource::distinct(sources),
         hidden: message.hidden,
         recorder: message.recorder,
         can_update_metadata: message.can_update_metadata,
