@@ -11,7 +11,9 @@ use super::comment::Visibility;
 use super::cursor::RoomCursor;
 use super::group::Group;
 use super::ids::{OrganizationId, ProjectId, UserId};
-use super::live::{LiveGrant, LiveNeed, LiveToken, VideoGrant, permissions_denied};
+use super::live::{
+    LiveGrant, LiveNeed, LiveToken, Participant, check_identity, permissions_denied,
+};
 use super::notification::{About, Notification, Place};
 use super::permissions::{AccessPatterns, Level, Matrix, Resource, Scope, resolve_identity};
 use super::room::Room;
@@ -90,14 +92,15 @@ impl Actor {
                 }
             },
             // LiveKit knows no organizations: the token names the room itself.
-            Self::Live(token) => live_rights(&token.grant, room),
+            Self::Live(token) => live_rights(token, room),
         }
     }
 }
 
 /// Being in the room, and telling the others something; its documents are nothing of LiveKit's.
-fn live_rights(grant: &VideoGrant, room: &Room) -> Matrix {
-    if !grant.room_join || grant.room != room.id.as_str() {
+fn live_rights(token: &LiveToken, room: &Room) -> Matrix {
+    let (grant, names_somebody) = (&token.grant, check_identity(&token.identity).is_ok());
+    if !names_somebody || !grant.room_join || grant.room != room.id.as_str() {
         return Matrix::NONE;
     }
     let base = match grant.permission().can_publish_data {
@@ -124,6 +127,13 @@ impl Caller {
         // The back end chose the room, whatever one the token would have made.
         token.room_preset.clear();
         Self { project: self.project.clone(), actor: Actor::Live(Arc::new(token)) }
+    }
+
+    /// What a token of LiveKit's would say by now; those of others say what they said.
+    pub fn renew(&mut self, info: &Participant) {
+        if let Actor::Live(token) = &mut self.actor {
+            Arc::make_mut(token).renew(info);
+        }
     }
 }
 

@@ -134,6 +134,13 @@ impl Stay {
                 Event::Frames(closed) => {
                     let replies = frames.iter().flat_map(|frame| protobuf::write(&frame.message));
                     self.waiting.extend(replies);
+                    for frame in &frames {
+                        if let ServerMessage::Live(LiveMessage::ClaimsChanged(info)) =
+                            &frame.message
+                        {
+                            self.caller.renew(info);
+                        }
+                    }
                     let moved = frames.iter().find_map(|frame| move_of(&frame.message));
                     drop(frames);
                     match (closed, moved) {

@@ -82,8 +82,9 @@ async fn a_room_lives_from_its_creation_to_its_end(server: Server) {
     ask(&server, &project, "CreateRoom", json!({"name": "s"})).await.unwrap();
     let listed = ask(&server, &project, "ListRooms", json!({})).await.unwrap();
     assert_eq!(listed["rooms"].as_array().unwrap().len(), 2);
-    let named = json!({"names": ["s", "nowhere", "r"]});
+    let named = json!({"names": ["s", "nowhere", "r", "s", "r"]});
     let listed = ask(&server, &project, "ListRooms", named).await.unwrap();
+    assert_eq!(listed["rooms"].as_array().unwrap().len(), 2, "each once");
     assert_eq!((&listed["rooms"][0]["name"], &listed["rooms"][1]), (&json!("s"), &room));
     let changed = json!({"room": "r", "metadata": ""});
     let changed = ask(&server, &project, "UpdateRoomMetadata", changed).await.unwrap();
@@ -179,6 +180,11 @@ async fn whoever_is_in_the_room_is_a_participant(server: Server) {
     assert_eq!(identities(&server, &project, "r").await, ["ann"]);
     let refused = ask(&server, &project, "RemoveParticipant", remove).await.unwrap_err();
     assert_eq!(refused.reason, "PARTICIPANT_NOT_FOUND");
+    for nobody in [String::new(), "i".repeat(257), "\0".to_owned()] {
+        let revoke = json!({"room": "r", "identity": nobody, "revokeTokenTs": 1});
+        let refused = ask(&server, &project, "RemoveParticipant", revoke).await.unwrap_err();
+        assert_eq!(refused.reason, "PARTICIPANT_NOT_FOUND", "{nobody:?}");
+    }
     drop(bob);
     ask(&server, &project, "DeleteRoom", json!({"room": "r"})).await.unwrap();
     let closed = |reply: &Reply| match reply {
@@ -376,6 +382,32 @@ async fn tokens_say_what_somebody_is_and_which_room_they_make(server: Server) {
     server.stop().await;
 }
 
+async fn what_was_changed_about_somebody_goes_with_them(server: Server) {
+    let project = server.project("changed").await;
+    let key = server.livekit_key(&project.id).await;
+    let video = json!({"roomJoin": true, "room": "here", "canUpdateOwnMetadata": true});
+    let nobody = server.livekit_grant(&key, video.clone());
+    let refused = Guest::try_enter(&server, "here", &nobody, true).await.err().unwrap();
+    assert_eq!(refused.code(), tonic::Code::PermissionDenied, "a back end's token names nobody");
+    let token = server.livekit_token(&key, json!({"sub": "ann", "name": "Ann", "video": video}));
+    let mut ann = Guest::try_enter(&server, "here", &token, true).await.unwrap();
+    ann.wait_for(join).await;
+    ask(&server, &project, "CreateRoom", json!({"name": "there"})).await.unwrap();
+    let update = json!({"room": "here", "identity": "ann", "metadata": "m",
+        "attributes": {"a": "1"}, "permission": {"canSubscribe": true}});
+    ask(&server, &project, "UpdateParticipant", update).await.unwrap();
+    let to = json!({"room": "here", "identity": "ann", "destinationRoom": "there"});
+    ask(&server, &project, "MoveParticipant", to).await.unwrap();
+    let moved = ann.wait_for(join).await.participant.unwrap();
+    assert_eq!((&*moved.name, &*moved.metadata), ("Ann", "m"));
+    assert_eq!(moved.attributes["a"], "1");
+    let permission = moved.permission.unwrap();
+    let expected = livekit::ParticipantPermission { can_subscribe: true, ..Default::default() };
+    assert_eq!(permission, expected, "what was taken away does not come back");
+    drop(ann);
+    server.stop().await;
+}
+
 async fn a_life_outlasts_the_server_and_ends_in_time(server: Server) {
     let project = server.project("restart").await;
     let kept = ask(&server, &project, "CreateRoom", json!({"name": "kept"})).await.unwrap();
@@ -404,5 +436,6 @@ on_both_servers!(
     tracks_data_and_calls_reach_their_participant,
     people_are_moved_and_shown_in_other_rooms,
     tokens_say_what_somebody_is_and_which_room_they_make,
+    what_was_changed_about_somebody_goes_with_them,
     a_life_outlasts_the_server_and_ends_in_time,
 );

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{KindDetail, LiveSettings, ParticipantKind, VideoGrant, check_metadata, check_preset};
+use super::{
+    KindDetail, LiveSettings, Participant, ParticipantKind, VideoGrant, check_metadata, check_preset,
+};
 use crate::error::Error;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,5 +33,27 @@ impl LiveToken {
     pub fn check_room(&self) -> Result<(), Error> {
         check_preset(&self.room_preset)?;
         check_metadata(&self.room.metadata)
+    }
+
+    /// What a token would say of its holder now, after others or they themselves changed it.
+    pub fn renew(&mut self, info: &Participant) {
+        let permission = &info.permission;
+        self.name.clone_from(&info.name);
+        self.metadata.clone_from(&info.metadata);
+        self.attributes.clone_from(&info.attributes);
+        let grant = &mut self.grant;
+        grant.can_publish = Some(permission.can_publish);
+        grant.can_subscribe = Some(permission.can_subscribe);
+        grant.can_publish_data = Some(permission.can_publish_data);
+        grant.can_publish_sources.clone_from(&permission.can_publish_sources);
+        grant.can_update_own_metadata = Some(permission.can_update_metadata);
+        grant.hidden = permission.hidden;
+        grant.recorder = permission.recorder;
+    }
+
+    /// The same for somebody of whom nothing is said that may be long.
+    #[must_use]
+    pub fn without_texts(&self) -> Self {
+        Self { metadata: String::new(), attributes: BTreeMap::new(), ..self.clone() }
     }
 }

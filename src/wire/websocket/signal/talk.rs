@@ -42,6 +42,8 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 /// A client comes back with the newest token that it was given.
 const REFRESH_EVERY: Duration = Duration::from_mins(5);
 const REFRESHED_TOKEN_TTL_S: i64 = 10 * 60;
+/// What the head of a request has besides a token: the rest of its address, and a browser's headers.
+const HEAD_BYTES: usize = 4 << 10;
 /// From entering the room until data can be sent, where there is WebRTC.
 const CONNECT_WITHIN: Duration = Duration::from_mins(1);
 /// How soon data goes on that waited for a client to read what it has.
@@ -359,32 +361,24 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    /// A back end moves the client: its token becomes one for the other room.
+    /// A back end moves the client: its token becomes one for the other room, with what was changed
+    /// about it in this one.
     async fn go_on_in(&mut self, to: &str, done: MoveDone) -> Result<(), Goodbye> {
-        self.join.caller = self.join.caller.moved_to(to);
-        if let Actor::Live(token) = &self.join.caller.actor {
-            self.token.grant.room.clone_from(&token.grant.room);
-        }
+        to.clone_into(&mut self.token.grant.room);
+        self.join.caller.actor = Actor::Live(Arc::new(self.token.clone()));
         self.join.address.room = RoomId::trusted(to);
         self.session = self.parts.rooms.join(self.join.clone()).await?;
         self.moving = Some(done);
         Ok(())
     }
 
-    /// What a token would say of the client now.
     fn remember(&mut self, info: &Participant) {
-        let permission = &info.permission;
-        self.token.name.clone_from(&info.name);
-        self.token.metadata.clone_from(&info.metadata);
-        self.token.attributes.clone_from(&info.attributes);
-        let grant = &mut self.token.grant;
-        grant.can_publish = Some(permission.can_publish);
-        grant.can_subscribe = Some(permission.can_subscribe);
-        grant.can_publish_data = Some(permission.can_publish_data);
-        grant.can_publish_sources.clone_from(&permission.can_publish_sources);
-        grant.can_update_own_metadata = Some(permission.can_update_metadata);
-        grant.hidden = permission.hidden;
-        grant.recorder = permission.recorder;
+        self.token.renew(info);
+        if let Some(client) = &mut self.join.live {
+            // What it said in the beginning is in the token now, or was changed since.
+            client.metadata = None;
+            client.attributes.clear();
+        }
     }
 
     async fn refresh(&mut self) {
@@ -399,7 +393,14 @@ impl<'a> Talk<'a> {
     async fn signed(&mut self) -> Result<String, Error> {
         let now_ms = self.parts.clock.now_ms();
         self.token.expires_at_s = now_ms.div_euclid(1_000) + REFRESHED_TOKEN_TTL_S;
-        self.parts.authenticator.live().sign(&self.token, now_ms).await
+        let live = self.parts.authenticator.live();
+        let token = live.sign(&self.token, now_ms).await?;
+        let bytes_max = self.parts.limits.request_header_bytes_max.saturating_sub(HEAD_BYTES);
+        if token.len() <= bytes_max {
+            return Ok(token);
+        }
+        // With a token that fits into no request the client could not come back at all.
+        live.sign(&self.token.without_texts(), now_ms).await
     }
 }
 
