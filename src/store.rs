@@ -78,6 +78,7 @@ mod version;
 mod webhook;
 mod webhook_claim;
 mod webhook_sweep;
+mod webhook_trim;
 mod writer;
 
 use std::future::Future;

@@ -19,7 +19,7 @@ const TAKE_SEQ: &str = "INSERT INTO webhook_queue \
 const INSERT_EVENT: &str = "INSERT INTO webhook_event \
     (project_id, endpoint, queue, seq, id, name, created_at_ms, body) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-const DROP_EVENTS: &str = "DELETE FROM webhook_event \
+pub(super) const DROP_EVENTS: &str = "DELETE FROM webhook_event \
     WHERE project_id = $1 AND endpoint = $2 AND queue = $3 AND seq < $4";
 const SET_FIRST: &str = "UPDATE webhook_queue SET first_seq = $4 \
     WHERE project_id = $1 AND endpoint = $2 AND queue = $3";

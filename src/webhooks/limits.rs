@@ -8,6 +8,9 @@ pub const WEBHOOK_AGE_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
 pub struct WebhookLimits {
     /// Events that wait in one queue of one endpoint; beyond it the oldest are dropped.
     pub events_per_queue_max: u32,
+    /// The same in all queues of one endpoint; beyond it the oldest of the longest queues are dropped,
+    /// when they are counted.
+    pub events_per_endpoint_max: u32,
     pub body_bytes_max: usize,
     /// An event that nobody took for so long is given up.
     pub event_age_ms_max: i64,
@@ -30,6 +33,8 @@ pub struct WebhookLimits {
 impl WebhookLimits {
     pub const PRODUCTION: Self = Self {
         events_per_queue_max: 10_000,
+        // Some 2 GB, as large as most events are.
+        events_per_endpoint_max: 1_000_000,
         // A room and a participant with all the metadata that they may have.
         body_bytes_max: 8 << 20,
         event_age_ms_max: WEBHOOK_AGE_MS_MAX,
@@ -45,6 +50,7 @@ impl WebhookLimits {
 
     pub const TINY: Self = Self {
         events_per_queue_max: 5,
+        events_per_endpoint_max: 12,
         body_bytes_max: 1_024,
         backoff_first_ms: 2,
         backoff_ms_max: 8,

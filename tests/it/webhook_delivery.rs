@@ -20,6 +20,7 @@ crate::on_both!(
     a_busy_queue_lets_others_go_between,
     a_broken_queue_holds_up_no_other,
     an_old_event_is_given_up,
+    a_dead_endpoint_keeps_no_more_than_it_may,
 );
 
 /// Numbers from a seed.
@@ -209,4 +210,16 @@ async fn an_old_event_is_given_up(db: &Database) {
     engine.delivered().await;
     engine.stop().await;
     assert!(receiver.is_quiet().await);
+}
+
+async fn a_dead_endpoint_keeps_no_more_than_it_may(db: &Database) {
+    let receiver = Receiver::start(|_| Answer::Status(503)).await;
+    let limits = WebhookLimits { events_per_endpoint_max: 4, ..limits() };
+    let endpoints = vec![endpoint(receiver.url("/"))];
+    let webhooks = Webhooks::new(db.store.clone(), Time::new().clock(), endpoints, limits).unwrap();
+    enqueue(&webhooks, "a", 0..6).await;
+    enqueue(&webhooks, "b", 0..1).await;
+    let engine = Engine::start(webhooks);
+    engine.waiting(4).await;
+    engine.stop().await;
 }

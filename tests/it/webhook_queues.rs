@@ -15,6 +15,7 @@ crate::on_both!(
     a_queue_ends_when_its_events_are_gone,
     projects_and_endpoints_have_queues_of_their_own,
     what_nobody_serves_is_swept_away,
+    an_endpoint_with_too_many_events_loses_the_oldest_of_its_longest_queues,
     who_enqueues_and_who_delivers_lose_nothing_to_each_other,
 );
 
@@ -168,6 +169,37 @@ async fn what_nobody_serves_is_swept_away(db: &Database) {
         let expected = if claim.queue == queue("b") { "EV_b_1" } else { "EV_c_0" };
         assert_eq!(drain(&db.store, &claim).await, [expected]);
     }
+}
+
+async fn an_endpoint_with_too_many_events_loses_the_oldest_of_its_longest_queues(db: &Database) {
+    let large = |name, number| WebhookBatch {
+        events_per_queue_max: 100,
+        endpoints: vec![id("x"), id("y")],
+        ..batch(name, number, NOW_MS)
+    };
+    for (name, events) in [("a", 9), ("b", 4), ("c", 1)] {
+        for number in 0..events {
+            enqueue(&db.store, large(name, number)).await;
+        }
+    }
+    assert_eq!(db.store.trim_webhooks(&id("x"), 0).await.unwrap(), 0);
+    assert_eq!(db.store.trim_webhooks(&id("x"), 6).await.unwrap(), 6);
+    let mut claims = claim(&db.store, NOW_MS, 9).await;
+    claims.sort_by_key(|claim| claim.queue.to_string());
+    let kept = [
+        vec!["EV_a_5", "EV_a_6", "EV_a_7", "EV_a_8"],
+        vec!["EV_b_1", "EV_b_2", "EV_b_3"],
+        vec!["EV_c_0"],
+    ];
+    for (claim, kept) in claims.iter().zip(kept) {
+        assert_eq!(drain(&db.store, claim).await, kept);
+    }
+    assert_eq!(db.store.count_webhooks(&id("y")).await.unwrap(), 14, "another endpoint");
+    assert_eq!(db.store.trim_webhooks(&id("y"), 20).await.unwrap(), 14, "there are no more");
+    enqueue(&db.store, large("a", 9)).await;
+    let claims = db.store.claim_webhooks(&id("y"), (NOW_MS, UNTIL_MS), 9).await.unwrap();
+    let of_a = claims.iter().find(|claim| claim.queue == queue("a")).unwrap();
+    assert_eq!(drain(&db.store, of_a).await, ["EV_a_9"], "a queue that was emptied goes on");
 }
 
 /// A queue that becomes empty goes, while others begin it anew.

@@ -333,7 +333,11 @@ pub fn endpoint(url: WebhookUrl) -> Endpoint {
 
 /// The tiny limits, but for queues that a test means to fill.
 pub fn limits() -> WebhookLimits {
-    WebhookLimits { events_per_queue_max: 1_000, ..WebhookLimits::TINY }
+    WebhookLimits {
+        events_per_queue_max: 1_000,
+        events_per_endpoint_max: 10_000,
+        ..WebhookLimits::TINY
+    }
 }
 
 pub fn webhooks(store: &Store, clock: Clock, receiver: &Receiver) -> Webhooks {

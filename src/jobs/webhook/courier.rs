@@ -88,10 +88,28 @@ impl Courier {
     }
 
     async fn count(&self) {
-        match self.webhooks.store().count_webhooks(&self.served.endpoint.id).await {
+        match self.trim().await {
             Ok(count) => self.served.metrics.waiting(count),
             Err(error) => self.complain(&error),
         }
+    }
+
+    /// Drops what is too much, and says how many events wait.
+    async fn trim(&self) -> Result<i64, Error> {
+        let (store, id) = (self.webhooks.store(), &self.served.endpoint.id);
+        let count = store.count_webhooks(id).await?;
+        let excess = count - i64::from(self.webhooks.limits().events_per_endpoint_max);
+        let Some(excess) = u64::try_from(excess).ok().filter(|excess| *excess > 0) else {
+            return Ok(count);
+        };
+        let dropped = store.trim_webhooks(id, excess).await?;
+        self.served.metrics.dropped_full(dropped);
+        tracing::warn!(
+            endpoint = %self.served.endpoint.url,
+            dropped,
+            "too many webhooks wait for an endpoint: the oldest of the longest queues were dropped",
+        );
+        Ok(count.saturating_sub_unsigned(dropped))
     }
 
     /// What runs longer than the grace is cut: its claim ends by itself, and it is sent again.
