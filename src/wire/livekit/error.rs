@@ -9,6 +9,8 @@ use crate::wire::{respond, status};
 
 /// What comes from one of its inner services shows that it came through its bridge.
 const PREFIX: &str = "twirp error unknown: ";
+/// Twirp cuts what is longer, before it is escaped.
+const MESSAGE_BYTES_MAX: usize = 1_000_000;
 const PREFIXED: [&str; 6] = [
     "LIVE_ROOM_NOT_FOUND",
     "PARTICIPANT_NOT_FOUND",
@@ -47,6 +49,7 @@ pub fn malformed(problem: &str) -> Response<Body> {
 }
 
 fn twirp(status: u16, code: &str, msg: &str, meta: Option<(&str, &str)>) -> Response<Body> {
+    let msg = msg.get(..msg.floor_char_boundary(MESSAGE_BYTES_MAX)).unwrap_or_default();
     let (code, msg) = (quote::json(code), quote::json(msg));
     let mut body = format!("{{\"code\":{code},\"msg\":{msg}");
     if let Some((name, value)) = meta {
@@ -55,4 +58,24 @@ fn twirp(status: u16, code: &str, msg: &str, meta: Option<(&str, &str)>) -> Resp
     body.push('}');
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     respond::json(status, body.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_cut_between_characters_where_twirp_cuts_it() {
+        let shown = |msg: &str| match twirp(404, "bad_route", msg, None).into_body() {
+            Body::Full(Some(body)) => body.len() - r#"{"code":"bad_route","msg":""}"#.len(),
+            _ => 0,
+        };
+        for (letters, bytes) in [
+            ("x".repeat(MESSAGE_BYTES_MAX), MESSAGE_BYTES_MAX),
+            ("x".repeat(MESSAGE_BYTES_MAX + 1), MESSAGE_BYTES_MAX),
+            (format!("x{}", "ü".repeat(MESSAGE_BYTES_MAX)), MESSAGE_BYTES_MAX - 1),
+        ] {
+            assert_eq!(shown(&letters), bytes);
+        }
+    }
 }
