@@ -232,6 +232,11 @@ impl State {
         if let Some(error) = refusal {
             return rest::refuse(exchange, &error).response;
         }
+        if livekit::is_root(exchange.head.uri.path())
+            && let Some(refusal) = livekit::refusal(exchange).await
+        {
+            return refusal;
+        }
         let mut request = Request::new(axum::body::Body::empty());
         *request.method_mut() = exchange.head.method.clone();
         *request.uri_mut() = exchange.head.uri.clone();

@@ -20,22 +20,30 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
 pub(super) use self::credential::{caller, is_refused};
 pub use self::event::event_body;
-pub(super) use self::twirp::call;
+pub(super) use self::twirp::{call, refusal};
 use super::body::Body;
 use super::respond;
 
 const TWIRP: &str = "/twirp/livekit.";
 const SIGNAL: &str = "/rtc";
+/// Where it is asked for its health.
+const ROOT: &str = "/";
 
 /// Whether a path is one of its Twirp services.
 pub(super) fn is_twirp(path: &str) -> bool {
     path.starts_with(TWIRP)
 }
 
+pub(super) fn is_root(path: &str) -> bool {
+    path == ROOT
+}
+
 /// Whether browsers get the headers of LiveKit's server there.
 pub(super) fn has_its_cors(path: &str) -> bool {
     let signal = path.strip_prefix(SIGNAL);
-    is_twirp(path) || signal.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    is_root(path)
+        || is_twirp(path)
+        || signal.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Every origin may call, and is told so by its own name. A preflight holds for a day.

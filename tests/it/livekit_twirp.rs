@@ -3,6 +3,7 @@
 use prost::Message as _;
 use reqwest::{Method, RequestBuilder, Response};
 use roomd::config::Limits;
+use roomd::domain::ids::ProjectId;
 use roomd::proto::livekit;
 use serde_json::{Value, json};
 
@@ -14,10 +15,12 @@ const SERVICE: &str = "/twirp/livekit.RoomService";
 const LIST: &str = "/twirp/livekit.RoomService/ListRooms";
 const JSON: &str = "application/json";
 const PROTOBUF: &str = "application/protobuf";
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Somebody who may list rooms.
 struct Caller {
     server: Server,
+    project: ProjectId,
     token: String,
 }
 
@@ -26,7 +29,7 @@ impl Caller {
         let project = server.project("p").await;
         let key = server.livekit_key(&project.id).await;
         let token = server.livekit_grant(&key, json!({"roomList": true}));
-        Self { server, token }
+        Self { server, project: project.id, token }
     }
 
     fn request(&self, verb: Method, path: &str) -> RequestBuilder {
@@ -116,8 +119,7 @@ async fn only_paths_of_its_services_reach_twirp(server: Server) {
         "/twirp/livekit.Nothing/X",
         "/twirp/livekit.RoomServiceX/ListRooms",
     ] {
-        let plain = "text/plain; charset=utf-8".to_owned();
-        let expected = (404, plain, "404 page not found\n".to_owned());
+        let expected = (404, PLAIN.to_owned(), "404 page not found\n".to_owned());
         assert_eq!(answer(caller.post(path, JSON, "{}")).await, expected, "{path}");
         let refused = caller.server.http.post(caller.server.url(path)).bearer_auth("a.b.c");
         assert_eq!(answer(refused).await.0, 401, "the credential comes first: {path}");
@@ -223,6 +225,37 @@ async fn browsers_are_answered_as_livekit_does(server: Server) {
     caller.server.stop().await;
 }
 
+/// LiveKit's server looks at a credential before it looks where a request goes, and how.
+async fn a_credential_is_looked_at_before_the_request(server: Server) {
+    let caller = Caller::new(server).await;
+    let origin = "http://testhost.com";
+    // A handshake that is none, since it is no GET.
+    let upgrade = || {
+        let request = caller.server.http.post(caller.server.url("/rtc"));
+        request.header("connection", "upgrade").header("upgrade", "websocket")
+    };
+    for request in [
+        caller.server.http.post(caller.server.url("/")),
+        caller.server.http.get(caller.server.url("/")),
+        caller.server.http.post(caller.server.url("/rtc")),
+        upgrade(),
+    ] {
+        let request = request.header("authorization", "bearer xyz").header("origin", origin);
+        let reply = request.send().await.unwrap();
+        assert_eq!(reply.status(), 401, "{reply:?}");
+        assert_eq!(header(&reply, "access-control-allow-origin"), origin, "{reply:?}");
+        let text = "invalid authorization header. Must start with Bearer ";
+        assert_eq!(reply.text().await.unwrap(), text);
+    }
+    let video = json!({"roomJoin": true, "room": "r"});
+    let key = caller.server.livekit_key(&caller.project).await;
+    let token = caller.server.livekit_token(&key, json!({"sub": "ann", "video": video}));
+    assert_eq!(upgrade().bearer_auth(token).send().await.unwrap().status(), 405);
+    let (status, _, text) = answer(caller.request(Method::GET, "/")).await;
+    assert_eq!((status, text.as_str()), (200, "OK"));
+    caller.server.stop().await;
+}
+
 async fn slashes_in_front_collapse(server: Server) {
     let caller = Caller::new(server).await;
     let (status, _, body) = answer(caller.post(&format!("//{SERVICE}/Nope"), JSON, "{}")).await;
@@ -238,8 +271,7 @@ async fn a_long_body_is_refused_before_the_credential_if_it_says_so() {
     let limits = Limits { request_body_bytes_max: 64 << 10, ..Limits::PRODUCTION };
     let caller = Caller::new(Server::start_with(&database.store, limits).await).await;
     let long = format!(r#"{{"names":["{}"]}}"#, "x".repeat(64 << 10));
-    let plain = "text/plain; charset=utf-8".to_owned();
-    let expected = (413, plain, "request body too large".to_owned());
+    let expected = (413, PLAIN.to_owned(), "request body too large".to_owned());
     let request = caller.server.http.post(caller.server.url(LIST)).bearer_auth("a.b.c");
     assert_eq!(answer(request.body(long.clone())).await, expected);
     for (kind, text) in
@@ -260,5 +292,6 @@ on_both_servers!(
     malformed_bodies_are_told_as_the_reference_does,
     both_codecs_answer_in_their_own,
     browsers_are_answered_as_livekit_does,
+    a_credential_is_looked_at_before_the_request,
     slashes_in_front_collapse,
 );

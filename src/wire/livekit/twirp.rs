@@ -57,6 +57,18 @@ pub(in crate::wire) async fn call(
     response
 }
 
+/// What is told to a credential that is refused, whatever it was sent for: LiveKit's server looks at
+/// it before it looks where a request goes.
+pub(in crate::wire) async fn refusal(exchange: &Exchange<'_>) -> Option<Response<Body>> {
+    let refusal = caller(exchange).await.err()?;
+    if !matches!(refusal, Refusal::Credential(_)) {
+        return None;
+    }
+    let (response, code) = refuse(exchange, refusal);
+    exchange.finish(Protocol::Rest, None, code);
+    Some(response)
+}
+
 async fn run<'a>(
     exchange: &'a Exchange<'_>,
     method: &mut Option<&'a Arc<dyn Method>>,

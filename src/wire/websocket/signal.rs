@@ -111,31 +111,32 @@ impl WebSockets {
 
     async fn upgrade_signal(&self, exchange: &Exchange<'_>, is_overloaded: bool) -> Response<Body> {
         let head = exchange.head;
+        // LiveKit's order: whoever may not enter hears of that before the handshake is looked at.
+        let (join, token, resumes) = match self.0.admit(exchange, is_overloaded).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => return refuse(exchange, refusal),
+        };
         let accept = match handshake::accept(head) {
             Ok(accept) => accept,
             Err(bad) => return refuse_handshake(exchange, bad),
         };
-        let admitted = self.0.admit(exchange, is_overloaded).await;
         let place = self.place(is_overloaded).filter(|place| !place.is_refusal);
         let parts = (place, on_upgrade(head), head.extensions.get::<Upgrades>());
-        let refusal = match (admitted, parts) {
-            (Err(refusal), _) => refusal,
-            (Ok(_), (None, ..) | (_, None, _) | (.., None)) => Refusal::overloaded(),
-            (Ok((join, token, resumes)), (Some(place), Some(on_upgrade), Some(upgrades))) => {
-                let request_id = exchange.request_id.clone();
-                let upgrades = upgrades.clone();
-                let inner = self.0.clone();
-                let visitor =
-                    Visitor { join, token, resumes, request_id, upgrades: upgrades.clone() };
-                upgrades.spawn(async move { inner.serve_signal(visitor, on_upgrade, place).await });
-                exchange.finish(Protocol::WebSocket, None, tonic::Code::Ok);
-                return handshake::switching_protocols(accept);
-            }
+        let (Some(place), Some(on_upgrade), Some(upgrades)) = parts else {
+            return refuse(exchange, Refusal::overloaded());
         };
-        let (response, code) = refusal.into_response();
-        exchange.finish(Protocol::WebSocket, None, code);
-        response
+        let (request_id, inner) = (exchange.request_id.clone(), self.0.clone());
+        let visitor = Visitor { join, token, resumes, request_id, upgrades: upgrades.clone() };
+        upgrades.spawn(async move { inner.serve_signal(visitor, on_upgrade, place).await });
+        exchange.finish(Protocol::WebSocket, None, tonic::Code::Ok);
+        handshake::switching_protocols(accept)
     }
+}
+
+fn refuse(exchange: &Exchange<'_>, refusal: Refusal) -> Response<Body> {
+    let (response, code) = refusal.into_response();
+    exchange.finish(Protocol::WebSocket, None, code);
+    response
 }
 
 impl Inner {
