@@ -63,6 +63,7 @@ pub(super) enum Command {
     },
     Leave {
         actor: ActorId,
+        reason: LeaveReason,
     },
     Receive {
         actor: ActorId,
@@ -248,7 +249,7 @@ impl Actor {
         self.idle_since_ms = None;
         match command {
             Command::Join { join, reply } => return self.join(*join, reply).await,
-            Command::Leave { actor } => self.leave_as(actor, LeaveReason::ClientInitiated),
+            Command::Leave { actor, reason } => self.leave_as(actor, reason),
             Command::Receive { actor, messages, _held } => {
                 return self.receive(actor, messages).await;
             }

@@ -13,6 +13,7 @@ use super::message::{ActorId, ClientMessage, Frame};
 use super::outbox::Outbox;
 use crate::domain::ctx::Caller;
 use crate::domain::ids::{ProjectId, RoomId};
+use crate::domain::live::LeaveReason;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RoomAddress {
@@ -68,6 +69,8 @@ pub struct Session {
     pub(super) mailbox: mpsc::Sender<Command>,
     pub(super) inbox_bytes: Arc<Semaphore>,
     pub(super) outbox: Arc<Outbox>,
+    /// What the others are told of why it is over, when it is dropped.
+    pub(super) leaves_as: LeaveReason,
 }
 
 impl Session {
@@ -95,6 +98,11 @@ impl Session {
         self.outbox.drain(frames).await
     }
 
+    /// From now on, to be dropped is to leave for this reason. Until then its peer wanted it so.
+    pub fn leaves_as(&mut self, reason: LeaveReason) {
+        self.leaves_as = reason;
+    }
+
     /// Cancelled when so much waits for the peer that it is given up: stop writing and close.
     pub fn cut(&self) -> &CancellationToken {
         self.outbox.cut()
@@ -106,9 +114,9 @@ pub(super) const INBOX_BYTES_MAX: u32 = 64 << 20;
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let (actor, mailbox) = (self.actor, self.mailbox.clone());
+        let (actor, reason, mailbox) = (self.actor, self.leaves_as, self.mailbox.clone());
         if let Err(mpsc::error::TrySendError::Full(leave)) =
-            mailbox.try_send(Command::Leave { actor })
+            mailbox.try_send(Command::Leave { actor, reason })
         {
             // A full mailbox is worked off soon; the room must not think this session lives.
             tokio::spawn(async move { mailbox.send(leave).await });

@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 use crate::config::Limits;
 use crate::domain::ctx::{Caller, Clock, Ctx, room_not_found};
 use crate::domain::ids::RoomId;
+use crate::domain::live::LeaveReason;
 use crate::error::{Code, Error};
 use crate::proto::handlers::roomd_v1_realtime_service::RealtimeService;
 use crate::proto::roomd::v1;
@@ -207,7 +208,10 @@ impl Stay {
             live: None,
             valid_from_s: self.valid_from_s,
         };
-        self.session = Some(self.rooms.join(join).await?);
+        let session = self.rooms.join(join).await?;
+        if let Some(mut left) = self.session.replace(session) {
+            left.leaves_as(LeaveReason::Migration);
+        }
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod frame;
 mod handshake;
 mod reader;
 pub(super) mod signal;
+mod silence;
 #[cfg(test)]
 mod tests;
 mod writer;

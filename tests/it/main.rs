@@ -32,6 +32,7 @@ mod livechat;
 mod livekit_auth;
 mod livekit_guests;
 mod livekit_rooms;
+mod livekit_signal;
 mod livekit_tokens;
 mod livekit_twirp;
 mod notifications;

@@ -112,6 +112,7 @@ pub enum LeaveReason {
     Migration,
     SignalClose,
     RoomClosed,
+    ConnectionTimeout,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

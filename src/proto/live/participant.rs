@@ -135,6 +135,7 @@ pub fn left_of(reason: LeaveReason) -> i32 {
         LeaveReason::Migration => D::Migration,
         LeaveReason::SignalClose => D::SignalClose,
         LeaveReason::RoomClosed => D::RoomClosed,
+        LeaveReason::ConnectionTimeout => D::ConnectionTimeout,
     };
     reason.into()
 }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::live_join::live_join;
 use super::{Actor, Connection, Flow};
 use crate::domain::ctx::Actor as Identity;
+use crate::domain::live::LeaveReason;
 use crate::domain::permissions::{Level, Matrix, Resource};
 use crate::error::chain;
 use crate::room::close::CloseReason;
@@ -77,7 +78,9 @@ impl Actor {
         self.carry_out(effects);
         self.enter_live(actor, live).map_err(unavailable)?;
         self.touch();
-        Ok(Session { actor, mailbox, inbox_bytes: Arc::clone(&self.inbox_bytes), outbox })
+        let (inbox_bytes, leaves_as) =
+            (Arc::clone(&self.inbox_bytes), LeaveReason::ClientInitiated);
+        Ok(Session { actor, mailbox, inbox_bytes, outbox, leaves_as })
     }
 
     fn touch(&mut self) {

@@ -7,4 +7,4 @@ mod write;
 
 pub use packet::{read_packet, write_packet};
 pub use read::read_signal;
-pub use write::{Told, leave, write};
+pub use write::{Told, leave, left, write};

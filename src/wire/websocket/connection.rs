@@ -1,7 +1,7 @@
 //! One connection and its session: reading and writing at the same time, so that a peer that does
 //! only one of them is noticed, and then the end of both.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::close::{self, Close, Ending};
 use super::frame::Opcode;
 use super::reader::{Incoming, MessageReader};
+use super::silence::silence;
 use super::writer::Outgoing;
 use crate::config::Limits;
 use crate::domain::ctx::Clock;
@@ -31,8 +32,6 @@ const CLOSE_WRITE_MAX: Duration = Duration::from_secs(2);
 /// How long a peer that was told to go has to hang up. Hanging up first would make its system throw
 /// away the close frame, if we had not read all that it sent.
 const LINGER: Duration = Duration::from_secs(2);
-/// Silence is noticed this many looks later, so that a busy connection pays for no timer.
-const SILENT_LOOKS: u32 = 4;
 /// Answers to the text `ping` that can wait at once.
 const TEXT_PONGS_MAX: u8 = 16;
 /// Operations that were rejected, while the peer has not read so.
@@ -274,19 +273,6 @@ fn last_words(
         if ended.is_some() {
             return ended;
         }
-    }
-}
-
-/// Returns once nothing at all has come for `idle_ms`.
-async fn silence(arrivals: &AtomicU64, idle_ms: u64) {
-    let look = Duration::from_millis(idle_ms.div_ceil(SILENT_LOOKS.into()));
-    let (mut before, mut silent_looks) = (0, 0);
-    // One more look, since what came before the first one may have come right behind the last.
-    while silent_looks <= SILENT_LOOKS {
-        tokio::time::sleep(look).await;
-        let now = arrivals.load(Ordering::Relaxed);
-        silent_looks = if now == before { silent_looks + 1 } else { 0 };
-        before = now;
     }
 }
 

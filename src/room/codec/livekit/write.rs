@@ -1,7 +1,7 @@
 //! What a connection is told.
 
 use super::packet::write_packet;
-use crate::domain::live::Participant;
+use crate::domain::live::{LeaveReason, Participant};
 use crate::proto::live::{codecs, left_of, participant, room, track};
 use crate::proto::livekit;
 use crate::proto::livekit::leave_request::Action;
@@ -100,29 +100,40 @@ fn reason_number(outcome: Outcome) -> i32 {
     reason.into()
 }
 
-/// The last message of a session.
-pub fn leave(reason: &CloseReason) -> livekit::LeaveRequest {
-    use crate::domain::live::LeaveReason as L;
-    let (left, action) = match reason {
-        CloseReason::Removed | CloseReason::NotAllowed => {
-            (L::ParticipantRemoved, Action::Disconnect)
-        }
-        CloseReason::DuplicateIdentity => (L::DuplicateIdentity, Action::Disconnect),
-        CloseReason::LiveRoomDeleted | CloseReason::RoomDeleted => {
-            (L::RoomDeleted, Action::Disconnect)
-        }
-        CloseReason::LiveRoomEnded => (L::RoomClosed, Action::Disconnect),
-        CloseReason::RoomFull | CloseReason::NotUnderstood(_) => {
-            (L::JoinFailure, Action::Disconnect)
-        }
-        CloseReason::ShuttingDown => (L::ServerShutdown, Action::Reconnect),
-        CloseReason::RoomRenamed { .. } => (L::Migration, Action::Disconnect),
+/// Why somebody has left whom this keeps from going on, in LiveKit's words.
+pub fn left(reason: &CloseReason) -> LeaveReason {
+    match reason {
+        CloseReason::Removed | CloseReason::NotAllowed => LeaveReason::ParticipantRemoved,
+        CloseReason::DuplicateIdentity => LeaveReason::DuplicateIdentity,
+        CloseReason::LiveRoomDeleted | CloseReason::RoomDeleted => LeaveReason::RoomDeleted,
+        CloseReason::LiveRoomEnded => LeaveReason::RoomClosed,
+        CloseReason::RoomFull | CloseReason::NotUnderstood(_) => LeaveReason::JoinFailure,
+        CloseReason::ShuttingDown => LeaveReason::ServerShutdown,
+        CloseReason::RoomRenamed { .. } => LeaveReason::Migration,
         CloseReason::TokenExpired
         | CloseReason::StorageReset
         | CloseReason::Unavailable
         | CloseReason::Overloaded
         | CloseReason::TooSlow
-        | CloseReason::TooManyMessages => (L::StateMismatch, Action::Reconnect),
+        | CloseReason::TooManyMessages => LeaveReason::StateMismatch,
+    }
+}
+
+/// The last message of a session.
+pub fn leave(left: LeaveReason) -> livekit::LeaveRequest {
+    let action = match left {
+        LeaveReason::ServerShutdown
+        | LeaveReason::StateMismatch
+        | LeaveReason::SignalClose
+        | LeaveReason::ConnectionTimeout => Action::Reconnect,
+        LeaveReason::Unknown
+        | LeaveReason::ClientInitiated
+        | LeaveReason::DuplicateIdentity
+        | LeaveReason::ParticipantRemoved
+        | LeaveReason::RoomDeleted
+        | LeaveReason::JoinFailure
+        | LeaveReason::Migration
+        | LeaveReason::RoomClosed => Action::Disconnect,
     };
     livekit::LeaveRequest {
         can_reconnect: action == Action::Reconnect,

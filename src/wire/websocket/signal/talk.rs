@@ -1,6 +1,8 @@
 //! One client's conversation, from the join response to the leave request.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -11,8 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, WriteHalf};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::ending::{SIGNAL_BYTES_MAX, finish, rate};
-use super::farewell;
+use super::ending::{Goodbye, SIGNAL_BYTES_MAX, finish, not_negotiated, rate};
 use super::frames::{self, Format};
 use super::peers::{PeerNews, Peers};
 use super::sent::sent_tracks;
@@ -20,7 +21,7 @@ use crate::auth::credentials::Authenticator;
 use crate::config::Limits;
 use crate::domain::ctx::{Actor, Clock};
 use crate::domain::ids::RoomId;
-use crate::domain::live::{LiveToken, Participant};
+use crate::domain::live::{LeaveReason, LiveToken, Participant};
 use crate::error::{Error, chain};
 use crate::proto::livekit;
 use crate::proto::livekit::signal_request::Message as Asks;
@@ -34,11 +35,18 @@ use crate::room::session::{Join, Session};
 use crate::rtc::Rtc;
 use crate::wire::metrics::WebSocketMetrics;
 use crate::wire::websocket::close::Ending;
-use crate::wire::websocket::frame::{Opcode, Violation};
+use crate::wire::websocket::frame::Opcode;
 use crate::wire::websocket::reader::{Incoming, MessageReader, ReadError};
+use crate::wire::websocket::silence::silence;
 use crate::wire::websocket::writer::Outgoing;
 
 const PING_EVERY: Duration = Duration::from_secs(10);
+/// A client from which nothing at all comes for so long, not even the answers to pings, is gone,
+/// though others may be allowed to be silent for longer. Its own pings are to come each 5 s, and it is
+/// told that 15 s without any are too many.
+const SILENT_MS_MAX: u64 = 30_000;
+/// How often a client is asked for a sign of life before it is taken to be gone.
+const PINGS_WHILE_SILENT: u32 = 3;
 /// A client comes back with the newest token that it was given.
 const REFRESH_EVERY: Duration = Duration::from_mins(5);
 const REFRESHED_TOKEN_TTL_S: i64 = 10 * 60;
@@ -86,6 +94,7 @@ enum Event {
     Ping,
     Refresh,
     NotConnected,
+    Silent,
     Retry,
     Cut,
     Shutdown,
@@ -123,22 +132,15 @@ impl<'a> Talk<'a> {
         let arrivals = AtomicU64::new(0);
         let mut reader =
             MessageReader::new(read, SIGNAL_BYTES_MAX, rate(self.parts.limits), &arrivals);
-        let ending = self.listen(&mut reader, &mut write).await;
-        let reason = match &ending {
-            Ok(()) => None,
-            Err(Goodbye::Reason(reason)) => Some(reason.clone()),
-            Err(Goodbye::Ending(_)) => None,
-        };
-        if let Some(reason) = &reason {
-            self.say(Says::Leave(leave(reason)));
+        let Err(goodbye) = self.listen(&mut reader, &mut write, &arrivals).await;
+        if goodbye.is_told() {
+            self.say(Says::Leave(leave(goodbye.left())));
         }
-        let Self { session, peers, mut outgoing, .. } = self;
+        let Self { mut session, peers, mut outgoing, .. } = self;
+        session.leaves_as(goodbye.left());
         // The others see at once that it is gone, however long the farewell takes.
         drop((session, peers));
-        let ending = match ending {
-            Err(Goodbye::Ending(ending)) => ending,
-            Ok(()) | Err(Goodbye::Reason(_)) => Ending::Closed(farewell()),
-        };
+        let ending = goodbye.into_ending();
         finish(&ending, &mut outgoing, &mut reader, &mut write).await;
         ending
     }
@@ -147,13 +149,17 @@ impl<'a> Talk<'a> {
         &mut self,
         reader: &mut MessageReader<'_, R>,
         write: &mut WriteHalf<W>,
-    ) -> Result<(), Goodbye>
+        arrivals: &AtomicU64,
+    ) -> Result<Infallible, Goodbye>
     where
         R: AsyncRead + Unpin,
         W: AsyncRead + AsyncWrite + Unpin,
     {
         let stall = Duration::from_millis(self.parts.limits.websocket_write_timeout_ms);
-        let (mut pings, mut refreshes) = (ticks(PING_EVERY), ticks(REFRESH_EVERY));
+        let idle_ms = self.parts.limits.websocket_idle_ms.min(SILENT_MS_MAX);
+        let mut silent = pin!(silence(arrivals, idle_ms));
+        let ping_every = PING_EVERY.min(Duration::from_millis(idle_ms) / PINGS_WHILE_SILENT);
+        let (mut pings, mut refreshes) = (ticks(ping_every), ticks(REFRESH_EVERY));
         let connect_by = tokio::time::Instant::now() + CONNECT_WITHIN;
         let mut frames = Vec::new();
         loop {
@@ -168,6 +174,7 @@ impl<'a> Talk<'a> {
                 incoming = reader.next() => Event::Incoming(incoming),
                 _ = pings.tick() => Event::Ping,
                 _ = refreshes.tick() => Event::Refresh,
+                () = &mut silent => Event::Silent,
                 () = tokio::time::sleep(RETRY_EVERY), if is_behind => Event::Retry,
                 () = tokio::time::sleep_until(connect_by), if waits_for_peers => Event::NotConnected,
             };
@@ -184,6 +191,7 @@ impl<'a> Talk<'a> {
         match event {
             Event::Shutdown => Err(CloseReason::ShuttingDown.into()),
             Event::Cut => Err(CloseReason::TooSlow.into()),
+            Event::Silent => Err(Goodbye::Lost(LeaveReason::SignalClose)),
             Event::NotConnected => Err(Goodbye::Reason(CloseReason::NotUnderstood("no WebRTC"))),
             Event::Retry => {
                 if let Some(peers) = &mut self.peers {
@@ -197,7 +205,7 @@ impl<'a> Talk<'a> {
             }
             Event::Peers(news) => self.hear(news).await,
             Event::Incoming(Ok(incoming)) => self.take(incoming).await,
-            Event::Incoming(Err(error)) => Err(Goodbye::Ending(ending_of(error))),
+            Event::Incoming(Err(error)) => Err(error.into()),
             Event::Ping => {
                 self.outgoing.push(Opcode::Ping, &Bytes::new());
                 Ok(())
@@ -294,7 +302,7 @@ impl<'a> Talk<'a> {
                 None => Ok(()),
             },
             // It may come back with other connections, and has to enter anew for that.
-            Some(PeerNews::Lost) | None => Err(CloseReason::Unavailable.into()),
+            Some(PeerNews::Lost) | None => Err(Goodbye::Lost(LeaveReason::ConnectionTimeout)),
         }
     }
 
@@ -333,7 +341,7 @@ impl<'a> Talk<'a> {
                 let (last_ping_timestamp, timestamp) = (ping.timestamp, now_ms);
                 self.say(Says::PongResp(livekit::Pong { last_ping_timestamp, timestamp }));
             }
-            Asks::Leave(_) => return Err(Goodbye::Ending(Ending::Closed(farewell()))),
+            Asks::Leave(_) => return Err(Goodbye::Asked),
             Asks::Offer(offer) => {
                 let Some(peers) = &self.peers else { return Ok(()) };
                 let answer = peers.accept(&offer).await.map_err(not_negotiated)?;
@@ -367,7 +375,9 @@ impl<'a> Talk<'a> {
         to.clone_into(&mut self.token.grant.room);
         self.join.caller.actor = Actor::Live(Arc::new(self.token.clone()));
         self.join.address.room = RoomId::trusted(to);
-        self.session = self.parts.rooms.join(self.join.clone()).await?;
+        let session = self.parts.rooms.join(self.join.clone()).await?;
+        self.session.leaves_as(LeaveReason::Migration);
+        self.session = session;
         self.moving = Some(done);
         Ok(())
     }
@@ -401,34 +411,6 @@ impl<'a> Talk<'a> {
         }
         // With a token that fits into no request the client could not come back at all.
         live.sign(&self.token.without_texts(), now_ms).await
-    }
-}
-
-/// Why a conversation is over.
-#[derive(Debug)]
-enum Goodbye {
-    /// The client is told why.
-    Reason(CloseReason),
-    Ending(Ending),
-}
-
-impl From<CloseReason> for Goodbye {
-    fn from(reason: CloseReason) -> Self {
-        Self::Reason(reason)
-    }
-}
-
-fn not_negotiated(error: Error) -> Goodbye {
-    tracing::debug!(error = %chain(&error), "a description was refused");
-    CloseReason::NotUnderstood("a session description").into()
-}
-
-fn ending_of(error: ReadError) -> Ending {
-    match error {
-        ReadError::Violation(Violation::TooLarge) => Ending::Closed(
-            crate::wire::websocket::close::Close::new(1009, "a message is too large"),
-        ),
-        error => error.into(),
     }
 }
 
