@@ -12,8 +12,15 @@ pub const METADATA_BYTES_MAX: usize = 512 << 10;
 pub const ATTRIBUTES_BYTES_MAX: usize = 64 << 10;
 pub const NAME_BYTES_MAX: usize = 256;
 pub const IDENTITY_BYTES_MAX: usize = 256;
-/// What SendData carries, and one message of a data channel.
+/// What SendData carries.
 pub const DATA_BYTES_MAX: usize = 64_000;
+/// One message of a data channel, which is all that reaches somebody at once.
+pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// A packet of somebody in a room, without the names of those it is for. The rest of a message says
+/// who sent it, twice.
+pub const PACKET_BYTES_MAX: usize = 64_400;
+/// The same with the names.
+pub const NAMED_PACKET_BYTES_MAX: usize = DATA_BYTES_MAX + (16 << 10);
 
 /// Whom one packet may name.
 pub const DESTINATIONS_MAX: usize = 1_000;

@@ -69,10 +69,10 @@ pub fn read(request: v1::JoinRoomRequest, now_ms: i64) -> Result<Parsed, CloseRe
                 None => Parsed::default(),
             }
         }
-        Message::Data(packet) => match livekit::read_packet(packet, None) {
-            Some(packet) => ClientMessage::Live(LiveRequest::Send(packet)).into(),
-            None => return Err(CloseReason::NotUnderstood("a data packet is empty or too large")),
-        },
+        Message::Data(packet) => {
+            let packet = livekit::read_packet(packet, None).map_err(CloseReason::NotUnderstood)?;
+            ClientMessage::Live(LiveRequest::Send(packet)).into()
+        }
     })
 }
 

@@ -135,7 +135,11 @@ impl Peers {
             && let Some(bytes) = self.waiting.front().cloned()
         {
             match self.subscriber.0.send(RELIABLE, bytes.clone()) {
-                Ok(()) | Err(SendError::TooLarge { .. } | SendError::Empty) => {}
+                Ok(()) => {}
+                // Nobody may send what is too large to be sent on, so this is a fault of ours.
+                Err(error @ (SendError::TooLarge { .. } | SendError::Empty)) => {
+                    tracing::error!(%error, "reliable data for a client is lost");
+                }
                 // It goes with the next one, or the client is given up for what waits.
                 Err(SendError::Full { .. } | SendError::NoChannel) => return,
             }

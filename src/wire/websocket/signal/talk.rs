@@ -79,6 +79,7 @@ pub struct Talk<'a> {
     format: Format,
     peers: Option<Peers>,
     is_active: bool,
+    has_warned: bool,
     /// Tracks of the last offer.
     sent: BTreeSet<String>,
     /// Until the new room has said what it is like.
@@ -118,6 +119,7 @@ impl<'a> Talk<'a> {
             format,
             peers,
             is_active: false,
+            has_warned: false,
             sent: BTreeSet::new(),
             moving: None,
             outgoing,
@@ -298,11 +300,23 @@ impl<'a> Talk<'a> {
                 self.ask(LiveRequest::Activate).await
             }
             Some(PeerNews::Packet(packet, kind)) => match read_packet(*packet, Some(kind)) {
-                Some(packet) => self.ask(LiveRequest::Send(packet)).await,
-                None => Ok(()),
+                Ok(packet) => self.ask(LiveRequest::Send(packet)).await,
+                Err(problem) => {
+                    self.warn_once(problem);
+                    Ok(())
+                }
             },
             // It may come back with other connections, and has to enter anew for that.
             Some(PeerNews::Lost) | None => Err(Goodbye::Lost(LeaveReason::ConnectionTimeout)),
+        }
+    }
+
+    /// By a channel there is no way to tell the client that what it sent reaches nobody, so whoever
+    /// runs the server can find it in the log.
+    fn warn_once(&mut self, problem: &str) {
+        if !std::mem::replace(&mut self.has_warned, true) {
+            let (room, identity) = (&self.join.address.room, &self.token.identity);
+            tracing::warn!(%room, %identity, problem, "data of a client reaches nobody");
         }
     }
 
