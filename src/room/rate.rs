@@ -1,6 +1,6 @@
 //! How fast one peer may speak, by whichever protocol.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A second's worth can be saved up this often.
 const BURST_SECONDS: f64 = 2.0;
@@ -55,6 +55,17 @@ impl Rate {
         self.bytes.take(payload_bytes, now) && frame
     }
 
+    /// The same, for whoever is not let go if it is not, and is to be none the worse for it.
+    pub fn take_frame_if_it_fits(&mut self, payload_bytes: usize, now: Instant) -> bool {
+        self.frame_wait(payload_bytes, now).is_zero() && self.take_frame(payload_bytes, now)
+    }
+
+    /// How long a frame with so much payload has to wait to be within the rate, for whoever can hold
+    /// it up instead of letting its sender go.
+    pub fn frame_wait(&self, payload_bytes: usize, now: Instant) -> Duration {
+        self.frames.wait(1, now).max(self.bytes.wait(payload_bytes, now))
+    }
+
     /// Whether the messages of a frame are, which is not known before it is read.
     pub fn take_messages(&mut self, messages: usize, now: Instant) -> bool {
         self.messages.take(messages, now)
@@ -68,10 +79,23 @@ impl Bucket {
         Self { level: max, max, per_second, filled_at: now }
     }
 
-    fn take(&mut self, amount: usize, now: Instant) -> bool {
+    fn level_at(&self, now: Instant) -> f64 {
         let elapsed_s = now.saturating_duration_since(self.filled_at).as_secs_f64();
+        (self.level + elapsed_s * self.per_second).min(self.max)
+    }
+
+    /// For ever if it is more than can be saved up.
+    fn wait(&self, amount: usize, now: Instant) -> Duration {
+        let missing = float(amount) - self.level_at(now);
+        match missing > 0.0 {
+            true => Duration::try_from_secs_f64(missing / self.per_second).unwrap_or(Duration::MAX),
+            false => Duration::ZERO,
+        }
+    }
+
+    fn take(&mut self, amount: usize, now: Instant) -> bool {
+        self.level = self.level_at(now);
         self.filled_at = now;
-        self.level = (self.level + elapsed_s * self.per_second).min(self.max);
         let is_enough = self.level >= float(amount);
         if is_enough {
             self.level -= float(amount);
@@ -116,6 +140,19 @@ mod tests {
         assert!(rate.take_frame(5_000, now), "one message of the greatest size always fits");
         assert!(!rate.take_frame(101, now + LATER));
         assert!(rate.take_frame(100, now + LATER));
+    }
+
+    #[test]
+    fn a_frame_that_waited_is_taken() {
+        let now = Instant::now();
+        let mut rate = Rate::new(LIMITS, now);
+        assert_eq!(rate.frame_wait(5_000, now), Duration::ZERO);
+        assert!(rate.take_frame(5_000, now));
+        assert_eq!(rate.frame_wait(500, now), LATER * 5, "bytes are missing");
+        assert!(!rate.take_frame(500, now + LATER * 4));
+        assert!((0..19).all(|_| rate.take_frame(0, now + LATER * 4)));
+        assert_eq!(rate.frame_wait(0, now + LATER * 4), LATER, "a frame is missing");
+        assert!(rate.take_frame(0, now + LATER * 5));
     }
 
     #[test]

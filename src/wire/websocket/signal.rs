@@ -6,6 +6,7 @@
 mod asked;
 mod ending;
 mod frames;
+mod intake;
 mod peers;
 mod request;
 mod sent;

@@ -2,13 +2,16 @@
 //! server offers the one by which it is sent to.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use bytes::Bytes;
 use prost::Message as _;
 
+use super::intake::Intake;
 use crate::domain::live::DataKind;
 use crate::error::{Error, chain};
 use crate::proto::livekit;
+use crate::room::rate::Rate;
 use crate::rtc::{ChannelSpec, Event, Events, Peer, Rtc, SendError};
 
 const RELIABLE: &str = "_reliable";
@@ -31,6 +34,7 @@ pub enum PeerNews {
 pub struct TooSlow;
 
 pub struct Peers {
+    intake: Intake,
     publisher: (Peer, Events),
     subscriber: (Peer, Events),
     offers: u32,
@@ -40,8 +44,10 @@ pub struct Peers {
 }
 
 impl Peers {
-    pub fn new(rtc: &Rtc) -> Result<Self, Error> {
+    /// `rate` is how fast data may come.
+    pub fn new(rtc: &Rtc, rate: Rate) -> Result<Self, Error> {
         Ok(Self {
+            intake: Intake::new(rate),
             publisher: rtc.peer()?,
             subscriber: rtc.peer()?,
             offers: 0,
@@ -75,6 +81,9 @@ impl Peers {
     /// `None` when a connection is closed for good. Cancel safe.
     pub async fn next(&mut self) -> Option<PeerNews> {
         loop {
+            if let Some(news) = self.held().await {
+                return Some(news);
+            }
             let (event, is_subscriber) = tokio::select! {
                 event = self.subscriber.1.next() => (event?, true),
                 event = self.publisher.1.next() => (event?, false),
@@ -92,12 +101,9 @@ impl Peers {
                         LOSSY => DataKind::Lossy,
                         _ => continue,
                     };
-                    match livekit::DataPacket::decode(bytes) {
-                        Ok(packet) => return Some(PeerNews::Packet(Box::new(packet), kind)),
-                        Err(error) => {
-                            let error = chain(&error);
-                            tracing::debug!(error, "a client sent what is no data packet");
-                        }
+                    let taken = self.intake.take(kind, bytes, Instant::now());
+                    if let Some(news) = taken.and_then(|bytes| read(bytes, kind)) {
+                        return Some(news);
                     }
                 }
                 Event::Connected
@@ -106,6 +112,17 @@ impl Peers {
                 | Event::ChannelClosed { .. } => {}
             }
         }
+    }
+
+    /// Waits for what came too fast, so that nothing is read from the client meanwhile.
+    async fn held(&mut self) -> Option<PeerNews> {
+        while let Some(wait) = self.intake.wait(Instant::now()) {
+            tokio::time::sleep(wait).await;
+            if let Some(bytes) = self.intake.take_held(Instant::now()) {
+                return read(bytes, DataKind::Reliable);
+            }
+        }
+        None
     }
 
     /// Reliable data waits for a client that is still joining; what may be lost does not.
@@ -145,6 +162,16 @@ impl Peers {
             }
             self.waiting_bytes -= bytes.len();
             self.waiting.pop_front();
+        }
+    }
+}
+
+fn read(bytes: Bytes, kind: DataKind) -> Option<PeerNews> {
+    match livekit::DataPacket::decode(bytes) {
+        Ok(packet) => Some(PeerNews::Packet(Box::new(packet), kind)),
+        Err(error) => {
+            tracing::debug!(error = chain(&error), "a client sent what is no data packet");
+            None
         }
     }
 }

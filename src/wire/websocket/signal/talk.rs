@@ -103,7 +103,7 @@ enum Event {
 
 impl<'a> Talk<'a> {
     pub fn new(parts: Parts<'a>, session: Session, join: Join, token: LiveToken) -> Self {
-        let peers = parts.rtc.and_then(|rtc| match Peers::new(rtc) {
+        let peers = parts.rtc.and_then(|rtc| match Peers::new(rtc, rate(parts.limits)) {
             Ok(peers) => Some(peers),
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "no WebRTC for a client");
