@@ -123,9 +123,7 @@ impl Caller {
     pub fn moved_to(&self, room: &str) -> Self {
         let Actor::Live(token) = &self.actor else { return self.clone() };
         let mut token = LiveToken::clone(token);
-        room.clone_into(&mut token.grant.room);
-        // The back end chose the room, whatever one the token would have made.
-        token.room_preset.clear();
+        token.move_to(room);
         Self { project: self.project.clone(), actor: Actor::Live(Arc::new(token)) }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    KindDetail, LiveSettings, Participant, ParticipantKind, VideoGrant, check_metadata, check_preset,
+    KindDetail, LiveSettings, Participant, ParticipantKind, VideoGrant, check_metadata,
+    check_preset,
 };
 use crate::error::Error;
 
@@ -33,6 +34,12 @@ impl LiveToken {
     pub fn check_room(&self) -> Result<(), Error> {
         check_preset(&self.room_preset)?;
         check_metadata(&self.room.metadata)
+    }
+
+    /// A back end sends its holder to a room, whatever one they would have made.
+    pub fn move_to(&mut self, room: &str) {
+        room.clone_into(&mut self.grant.room);
+        self.room_preset.clear();
     }
 
     /// What a token would say of its holder now, after others or they themselves changed it.

@@ -171,10 +171,7 @@ mod tests {
     };
     use crate::rtc::RtcLimits;
 
-    fn read(
-        user: livekit::UserPacket,
-        named: &[&str],
-    ) -> Result<Vec<Arc<str>>, &'static str> {
+    fn read(user: livekit::UserPacket, named: &[&str]) -> Result<Vec<Arc<str>>, &'static str> {
         let mut packet = of_value(Value::User(user));
         packet.destination_identities = named.iter().map(ToString::to_string).collect();
         read_packet(packet, None).map(|packet| packet.destinations)

@@ -386,7 +386,7 @@ impl<'a> Talk<'a> {
     /// A back end moves the client: its token becomes one for the other room, with what was changed
     /// about it in this one.
     async fn go_on_in(&mut self, to: &str, done: MoveDone) -> Result<(), Goodbye> {
-        to.clone_into(&mut self.token.grant.room);
+        self.token.move_to(to);
         self.join.caller.actor = Actor::Live(Arc::new(self.token.clone()));
         self.join.address.room = RoomId::trusted(to);
         let session = self.parts.rooms.join(self.join.clone()).await?;
