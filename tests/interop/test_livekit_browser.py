@@ -107,6 +107,19 @@ def test_data_among_people(window, enter, agent, prefix):
     ben.leave()
 
 
+def test_data_that_is_too_large(server, window, enter, prefix):
+    """Clients send nothing over 64,000 bytes by themselves, so theirs is gone around."""
+    carl, anna = enter(prefix, "carl"), window("anna")
+    anna.act("publish", "begin", {"reliable": True})
+    for bytes_sent in (65_000, 64_000, 65_000):
+        anna.act("force", bytes_sent)
+    anna.act("publish", "end", {"reliable": True})
+    eventually("the end comes", lambda: carl.payloads()[-1:] == [b"end"])
+    assert [len(payload) for payload in carl.payloads()] == [5, 64_000, 3]
+    logged = [line for line in server.log().splitlines() if "reaches nobody" in line]
+    assert sum(prefix in line for line in logged) == 1, "once, however much it was"
+
+
 def test_calls_of_back_ends(live, window, prefix):
     anna = window("anna")
     anna.act("answer", "greet")

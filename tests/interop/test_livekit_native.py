@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from harness import eventually
+from harness import Database, Roomd, eventually
 from live import live_token
 from livekit import api, rtc
 from livekit.protocol import models
@@ -52,11 +52,11 @@ def visit(server, prefix):
     """Lets native clients into a room, as long as the test's story lasts."""
 
     @asynccontextmanager
-    async def visitors(*identities: str, room: str = prefix, **grants):
+    async def visitors(*identities: str, room: str = prefix, at: Roomd = server, **grants):
         there = [Visitor(identity) for identity in identities]
         for one in there:
             token = live_token(one.identity, room, **grants)
-            await one.room.connect(server.url.replace("http", "ws"), token)
+            await one.room.connect(at.url.replace("http", "ws"), token)
         try:
             yield there
         finally:
@@ -114,6 +114,29 @@ def test_a_long_text_in_pieces(visit):
             long = "ü" * 100_000
             await anna.me.send_text(long, topic="chat")
             assert await texts.get() == long
+
+    tell(story())
+
+
+@pytest.fixture
+def slow(tmp_path):
+    """A server that lets nobody send much."""
+    limit = {"ROOMD_WEBSOCKET_FRAMES_PER_SECOND_MAX": "100"}
+    roomd = Roomd(Database.create("sqlite"), tmp_path / "roomd", environment=limit)
+    yield roomd.start()
+    roomd.cleanup()
+
+
+def test_data_that_comes_too_fast_is_held_up_and_not_lost(slow, visit):
+    async def story():
+        async with visit("anna", "ben", at=slow) as (anna, ben):
+            await comes("anna sees ben", lambda: anna.came == ["ben"])
+            sent = [str(number).encode() for number in range(400)]
+            for payload in sent:
+                await anna.me.publish_data(payload)
+            await comes("ben has all", lambda: len(ben.data) == len(sent))
+            assert [payload for payload, _, _ in ben.data] == sent
+            assert anna.left == []
 
     tell(story())
 
