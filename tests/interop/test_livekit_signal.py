@@ -131,6 +131,20 @@ def test_tokens_are_renewed(live, join, prefix):
     assert again.permission == permission
 
 
+def test_the_newest_token_always_opens_the_room(live, join, prefix):
+    """Metadata may be longer than what the head of a request may hold."""
+    anna = join(prefix, "anna", name="Anna", metadata="m")
+    assert anna.welcome
+    permission = models.ParticipantPermission(can_subscribe=True)
+    change = {"metadata": "m" * 500_000, "permission": permission}
+    live.update_participant(api.UpdateParticipantRequest(room=prefix, identity="anna", **change))
+    token = anna.first("refresh_token", lambda token: not claims(token).video.can_publish)
+    anna.close()
+    eventually("anna is gone", lambda: here(live, prefix) == [])
+    again = join(prefix, "anna", token).welcome.participant
+    assert (again.name, again.metadata, again.permission) == ("Anna", "", permission)
+
+
 def change_self(member, request_id: int, **change) -> rtc.RequestResponse:
     request = rtc.UpdateParticipantMetadata(request_id=request_id, **change)
     member.send(update_metadata=request)
@@ -265,11 +279,16 @@ def test_moving(live, join, prefix):
     there = f"{prefix}there"
     anna, carl = join(prefix, "anna", name="Anna"), join(there, "carl")
     assert anna.welcome and carl.welcome
+    permission = models.ParticipantPermission(can_subscribe=True)
+    change = {"metadata": "m", "attributes": {"k": "v"}, "permission": permission}
+    live.update_participant(api.UpdateParticipantRequest(room=prefix, identity="anna", **change))
     live.move_participant(
         api.MoveParticipantRequest(room=prefix, identity="anna", destination_room=there)
     )
     moved = anna.first("room_moved")
     assert moved.room.name == there and moved.participant.identity == "anna"
+    me = moved.participant
+    assert (me.metadata, dict(me.attributes), me.permission) == ("m", {"k": "v"}, permission)
     assert [person.identity for person in moved.other_participants] == ["carl"]
     video = claims(moved.token).video
     assert video and video.room == there
