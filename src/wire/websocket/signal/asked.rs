@@ -8,6 +8,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
 use crate::domain::live::check_attributes;
+use crate::proto::livekit::client_info::Capability;
 
 /// What a client may say that it can do.
 const CAPABILITIES_MAX: usize = 16;
@@ -37,8 +38,8 @@ impl Asked {
                 "attributes" => asked.attributes = attributes(&value).unwrap_or_default(),
                 "client_protocol" => asked.client_protocol = value.parse().unwrap_or(0),
                 "capabilities" => {
-                    let numbers = value.split(',').filter_map(|number| number.parse().ok());
-                    asked.capabilities = numbers.take(CAPABILITIES_MAX).collect();
+                    let known = value.split(',').filter_map(Capability::from_str_name);
+                    asked.capabilities = known.take(CAPABILITIES_MAX).map(i32::from).collect();
                 }
                 "reconnect" => asked.resumes = matches!(&*value, "1" | "true"),
                 _ => {}
@@ -61,8 +62,8 @@ mod tests {
 
     #[test]
     fn a_client_says_what_it_is_in_the_query() {
-        let query = "access_token=x&client_protocol=1&capabilities=1,2,x&attributes=eyJhIjoiMSJ9\
-                     &reconnect=1&sdk=js";
+        let query = "access_token=x&client_protocol=1&attributes=eyJhIjoiMSJ9&reconnect=1&sdk=js\
+                     &capabilities=CAP_PACKET_TRAILER,CAP_X,CAP_COMPRESSION_DEFLATE_RAW";
         let asked = Asked::parse(query);
         assert_eq!(asked.client_protocol, 1);
         assert_eq!(asked.capabilities, [1, 2]);

@@ -71,6 +71,9 @@ pub fn check(caller: Option<Caller>) -> Result<(Caller, LiveToken, RoomId), Refu
         let limit = format!("identity length exceeds limits: max length {IDENTITY_BYTES_MAX}");
         return bad(format!("participant {limit}"));
     }
+    if let Err(error) = token.check_holder() {
+        return bad(error.public().to_owned());
+    }
     if token.grant.room.is_empty() {
         return bad("no room name".to_owned());
     }
