@@ -12,7 +12,7 @@ mod session;
 mod token;
 mod track;
 
-pub use data::{DataKind, LiveData, NONCE_BYTES};
+pub use data::{DataKind, DataOrigin, LiveData, NONCE_BYTES};
 pub use grant::{LiveGrant, LiveNeed, VideoGrant, permissions_denied};
 pub use identifier::{SidKind, new_sid, random_sid_text};
 pub use key::{LiveKeyPair, LiveSecret, SECRET_BYTES_ADVISED};

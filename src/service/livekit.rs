@@ -10,8 +10,8 @@ use crate::auth::random_id;
 use crate::domain::ctx::Ctx;
 use crate::domain::ids::RoomId;
 use crate::domain::live::{
-    DataKind, LiveData, LiveGrant, LiveNeed, ParticipantChange, check_attributes, check_identity,
-    check_metadata, check_name, check_preset,
+    DataKind, DataOrigin, LiveData, LiveGrant, LiveNeed, ParticipantChange, check_attributes,
+    check_identity, check_metadata, check_name, check_preset,
 };
 use crate::error::{Code, Error};
 use crate::proto::handlers::livekit_room_service::RoomService;
@@ -209,6 +209,7 @@ impl RoomService for LiveRoomHandlers {
             topic: request.topic.map(Into::into),
             sender: None,
             nonce: request.nonce,
+            origin: DataOrigin::default(),
         };
         let to = (request.destination_identities, request.destination_sids);
         check::check_data(&data, to.0.len() + to.1.len())?;

@@ -25,4 +25,22 @@ pub struct LiveData {
     /// Identity and sid of who sent it; absent for a back end.
     pub sender: Option<(Arc<str>, Arc<str>)>,
     pub nonce: Bytes,
+    pub origin: DataOrigin,
+}
+
+impl LiveData {
+    /// About what it holds in memory.
+    pub fn cost_bytes(&self) -> usize {
+        let topic = self.topic.as_ref().map_or(0, |topic| topic.len());
+        let id = self.origin.id.as_ref().map_or(0, String::len);
+        self.payload.len() + topic + id + self.nonce.len()
+    }
+}
+
+/// What a client says of its data besides, which means something to clients only.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DataOrigin {
+    pub id: Option<String>,
+    pub start_time: Option<u64>,
+    pub end_time: Option<u64>,
 }

@@ -162,10 +162,11 @@ pub enum PacketValue {
 impl PacketValue {
     pub fn cost_bytes(&self) -> usize {
         match self {
-            Self::Data(data) => data.payload.len(),
-            Self::Call(call) => call.payload.len(),
+            Self::Data(data) => data.cost_bytes(),
+            Self::Call(call) => call.payload.len() + call.method.len(),
             Self::Ack { .. } => 0,
-            Self::Answer { answer, .. } => answer.as_ref().map_or(0, String::len),
+            Self::Answer { answer: Ok(payload), .. } => payload.len(),
+            Self::Answer { answer: Err(failure), .. } => failure.message.len() + failure.data.len(),
             Self::Opaque(bytes) => bytes.len(),
         }
     }

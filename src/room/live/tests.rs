@@ -10,7 +10,8 @@ use super::message::{LiveMessage, LivePacket, PacketValue, RpcCall};
 use super::*;
 use crate::domain::ids::RoomId;
 use crate::domain::live::{
-    DataKind, LiveData, LiveSettings, ParticipantChange, Track, TrackCodec, TrackKind, TrackSource,
+    DataKind, DataOrigin, LiveData, LiveSettings, ParticipantChange, Track, TrackCodec, TrackKind,
+    TrackSource,
 };
 use crate::room::message::Frame;
 
@@ -314,6 +315,7 @@ fn data(nonce: &'static [u8]) -> LiveData {
         topic: Some("t".into()),
         sender: None,
         nonce: Bytes::from_static(nonce),
+        origin: DataOrigin::default(),
     }
 }
 

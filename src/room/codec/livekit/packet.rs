@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use crate::domain::live::{
-    DESTINATIONS_MAX, DataKind, LiveData, NAMED_PACKET_BYTES_MAX, PACKET_BYTES_MAX,
+    DESTINATIONS_MAX, DataKind, DataOrigin, LiveData, NAMED_PACKET_BYTES_MAX, PACKET_BYTES_MAX,
 };
 use crate::proto::livekit;
 use crate::proto::livekit::data_packet::{Kind, Value};
@@ -78,6 +78,9 @@ fn user(data: &LiveData) -> livekit::UserPacket {
         payload: data.payload.clone(),
         topic: data.topic.as_ref().map(ToString::to_string),
         nonce: data.nonce.clone(),
+        id: data.origin.id.clone(),
+        start_time: data.origin.start_time,
+        end_time: data.origin.end_time,
         ..livekit::UserPacket::default()
     }
 }
@@ -130,6 +133,11 @@ fn read_value(value: Value, kind: DataKind) -> Option<PacketValue> {
             topic: user.topic.map(Into::into),
             sender: None,
             nonce: user.nonce,
+            origin: DataOrigin {
+                id: user.id,
+                start_time: user.start_time,
+                end_time: user.end_time,
+            },
         }),
         Value::RpcAck(ack) => PacketValue::Ack { id: ack.request_id.into() },
         Value::RpcResponse(livekit::RpcResponse { request_id, value }) => match value? {
@@ -175,6 +183,19 @@ mod tests {
         let mut packet = of_value(Value::User(user));
         packet.destination_identities = named.iter().map(ToString::to_string).collect();
         read_packet(packet, None).map(|packet| packet.destinations)
+    }
+
+    #[test]
+    fn what_a_client_says_of_its_data_goes_with_it() {
+        let user = livekit::UserPacket {
+            payload: Bytes::from_static(b"x"),
+            id: Some("1".to_owned()),
+            start_time: Some(2),
+            end_time: Some(3),
+            ..livekit::UserPacket::default()
+        };
+        let read = read_packet(of_value(Value::User(user.clone())), None).unwrap();
+        assert_eq!(write_packet(&read).value, Some(Value::User(user)));
     }
 
     /// Whoever named somebody did not mean everybody, in whichever of the fields they did.
@@ -237,6 +258,7 @@ mod tests {
             topic: Some("t".repeat(TOPIC_BYTES_MAX).into()),
             sender: None,
             nonce: vec![b'n'; NONCE_BYTES].into(),
+            origin: DataOrigin::default(),
         };
         let (kind, value) = (data.kind, PacketValue::Data(data));
         let packet = LivePacket { kind, sender: None, destinations: Vec::new(), value };
