@@ -317,10 +317,8 @@ impl Actor {
 
     /// Sends what may go at once, and keeps the rest for the commit or the database.
     fn carry_out(&mut self, effects: Effects) {
-        if self.state.live.has_changed() {
-            // Whoever is told of a change finds it in the list.
-            self.rooms.live.forget_listing(&self.address);
-        }
+        // Whoever is told of a change finds it in the lists.
+        self.publish_live();
         for delivery in &effects.now {
             self.deliver(delivery);
             if delivery.frame.message.may_wait() {

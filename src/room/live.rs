@@ -290,6 +290,7 @@ impl Live {
         gone.left = Some(reason);
         self.tell_participant(&present.info, None, effects);
         if present.info.is_forwarded {
+            self.forget_subscriptions(&present.info.tracks);
             effects.gone_guests.push(present.info);
             return;
         }
@@ -334,10 +335,6 @@ impl Live {
 
     fn changed(&mut self) {
         self.is_changed = true;
-    }
-
-    pub fn has_changed(&self) -> bool {
-        self.is_changed
     }
 
     /// Whether something changed since the last time.

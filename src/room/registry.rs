@@ -20,6 +20,7 @@ use super::state::Needs;
 use crate::config::Limits;
 use crate::domain::ctx::{Actor as Identity, Caller, Clock, ProjectGrant, UserRights};
 use crate::domain::ids::{OrganizationId, RoomId};
+use crate::domain::live::check_room_name;
 use crate::domain::permissions::{Level, Matrix, Resource};
 use crate::domain::room::{Room, RoomDraft};
 use crate::error::{Error, chain};
@@ -132,7 +133,10 @@ impl Rooms {
 /// A room for whoever is the first to enter it; `None` if they may not make one.
 pub(super) fn draft_for(caller: &Caller, id: &RoomId) -> Option<RoomDraft> {
     let id = match &caller.actor {
-        Identity::Live(_) => id.clone(),
+        Identity::Live(_) => {
+            check_room_name(id.as_str()).ok()?;
+            id.clone()
+        }
         _ => RoomId::parse_new("roomId", id.as_str()).ok()?,
     };
     match &caller.actor {

@@ -15,6 +15,10 @@ use super::events::{Event, News};
 use super::peer::Order;
 use super::routes::Seat;
 use super::socket::{Datagram, Socket};
+use super::stun;
+
+/// Datagrams of a client that is held up.
+const LATE_DATAGRAMS_MAX: usize = 1_024;
 
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -30,9 +34,10 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) async fn run(mut self) {
-        // Events that the owner has no room for. Nothing more is read from the client meanwhile, so
-        // they are what one datagram can bring at most.
+        // Events that the owner has no room for. But for checks nothing more is read from the client
+        // meanwhile, so they are what one datagram can bring at most.
         let mut held = VecDeque::new();
+        let mut late = VecDeque::new();
         let stop = self.stop.clone();
         let mut stopped = pin!(stop.cancelled());
         let mut timer = pin!(sleep_until(Instant::now()));
@@ -41,7 +46,17 @@ impl Driver {
             timer.as_mut().reset(deadline);
             tokio::select! {
                 () = &mut stopped => break,
-                Some(datagram) = self.datagrams.recv(), if held.is_empty() => self.take(&datagram),
+                Some(datagram) = self.datagrams.recv() => {
+                    // Checks keep the connection alive, also of a client that is held up.
+                    match stun::kind(&datagram.contents) {
+                        stun::Kind::Check { .. } => self.take(&datagram),
+                        _ if held.is_empty() && late.is_empty() => self.take(&datagram),
+                        _ if late.len() < LATE_DATAGRAMS_MAX => late.push_back(datagram),
+                        // As a network loses it: the client sends it again.
+                        _ => {}
+                    }
+                }
+                Some(datagram) = next_of(&mut late), if held.is_empty() => self.take(&datagram),
                 Some(order) = self.orders.recv() => {
                     self.obey(order);
                     self.settle(&mut held).await;
@@ -106,6 +121,11 @@ impl Driver {
         }
         self.seat.rename(self.engine.ufrag());
     }
+}
+
+/// The oldest of those that had to wait, at once.
+async fn next_of(late: &mut VecDeque<Datagram>) -> Option<Datagram> {
+    late.pop_front()
 }
 
 /// Tokio's time, so that tests can stop it.

@@ -5,13 +5,13 @@ mod check;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use self::check::{check_destination, check_egress, check_nonce, check_room_name, live_id};
+use self::check::{check_destination, check_egress, check_nonce, live_id};
 use crate::auth::random_id;
 use crate::domain::ctx::Ctx;
 use crate::domain::ids::RoomId;
 use crate::domain::live::{
     DataKind, DataOrigin, LiveData, LiveGrant, LiveNeed, ParticipantChange, check_attributes,
-    check_identity, check_metadata, check_name, check_preset,
+    check_listed, check_metadata, check_name, check_preset, check_room_name,
 };
 use crate::error::{Code, Error};
 use crate::proto::handlers::livekit_room_service::RoomService;
@@ -146,7 +146,7 @@ impl RoomService for LiveRoomHandlers {
     ) -> Result<livekit::RemoveParticipantResponse, Error> {
         let address = administered(ctx, &request.room)?;
         // Nobody has such a name, and nothing is to be kept under it.
-        check_identity(&request.identity).map_err(|_| participant_not_found())?;
+        check_listed(&request.identity).map_err(|_| participant_not_found())?;
         let revoke = (request.revoke_token_ts != 0).then_some(request.revoke_token_ts);
         self.rooms.remove_participant(&address, &request.identity, revoke).await?;
         Ok(livekit::RemoveParticipantResponse {})

@@ -180,7 +180,17 @@ async fn whoever_is_in_the_room_is_a_participant(server: Server) {
     assert_eq!(identities(&server, &project, "r").await, ["ann"]);
     let refused = ask(&server, &project, "RemoveParticipant", remove).await.unwrap_err();
     assert_eq!(refused.reason, "PARTICIPANT_NOT_FOUND");
-    for nobody in [String::new(), "i".repeat(257), "\0".to_owned()] {
+    // Users of roomd may have longer names than LiveKit's.
+    let long = "\u{10ffff}".repeat(128);
+    let user = Guest::enter(&server, "r", &server.id_token(&project.id, &long, &[])).await;
+    let remove = json!({"room": "r", "identity": long, "revokeTokenTs": 1});
+    ask(&server, &project, "RemoveParticipant", remove).await.unwrap();
+    assert_eq!(identities(&server, &project, "r").await, ["ann"]);
+    drop(user);
+    let elsewhere = json!({"room": "nowhere", "identity": "bob", "revokeTokenTs": 1});
+    let refused = ask(&server, &project, "RemoveParticipant", elsewhere).await.unwrap_err();
+    assert_eq!(refused.reason, "PARTICIPANT_NOT_FOUND", "there is no such room");
+    for nobody in [String::new(), "i".repeat(513), "\0".to_owned()] {
         let revoke = json!({"room": "r", "identity": nobody, "revokeTokenTs": 1});
         let refused = ask(&server, &project, "RemoveParticipant", revoke).await.unwrap_err();
         assert_eq!(refused.reason, "PARTICIPANT_NOT_FOUND", "{nobody:?}");

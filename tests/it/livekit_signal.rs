@@ -23,7 +23,7 @@ use crate::harness::Server;
 /// Nothing here takes as long; a test that waits for what never comes shall say so.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The server pings three times in it.
-const IDLE_MS: u64 = 1_000;
+const IDLE_MS: u64 = 3_000;
 
 struct World {
     _database: Database,
@@ -32,9 +32,8 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
+    async fn new(limits: Limits) -> Self {
         let database = Database::sqlite().await;
-        let limits = Limits { websocket_idle_ms: IDLE_MS, ..Limits::PRODUCTION };
         let server = Server::start_with(&database.store, limits).await;
         let project = server.project("p").await;
         let key = server.livekit_key(&project.id).await;
@@ -98,9 +97,10 @@ impl Client {
 /// No message, no ping and no answer to a ping; the connection itself stays.
 #[tokio::test]
 async fn whoever_is_silent_is_let_go_and_whoever_answers_pings_is_not() {
-    let world = World::new().await;
-    let mut silent = world.join("silent").await;
+    let limits = Limits { websocket_idle_ms: IDLE_MS, ..Limits::PRODUCTION };
+    let world = World::new(limits).await;
     let mut ann = world.join("ann").await;
+    let mut silent = world.join("silent").await;
     let gone = ann.sees_off("silent").await;
     assert_eq!(gone.disconnect_reason(), DisconnectReason::SignalClose);
     // Should it wake up, it finds why, and that it is to come back.
@@ -112,7 +112,7 @@ async fn whoever_is_silent_is_let_go_and_whoever_answers_pings_is_not() {
     assert!(leave.can_reconnect, "{leave:?}");
     assert_eq!(leave.reason(), DisconnectReason::SignalClose);
     // Ann says nothing of herself, for some times as long.
-    while ann.pings < 12 {
+    while ann.pings < 9 {
         assert_eq!(ann.step().await, None, "she is still there");
     }
     world.server.stop().await;
@@ -120,7 +120,7 @@ async fn whoever_is_silent_is_let_go_and_whoever_answers_pings_is_not() {
 
 #[tokio::test]
 async fn the_others_are_told_whether_somebody_meant_to_leave() {
-    let world = World::new().await;
+    let world = World::new(Limits::PRODUCTION).await;
     let mut witness = world.join("witness").await;
     let mut polite = world.join("polite").await;
     polite.ask(Asks::Leave(LeaveRequest::default())).await;

@@ -191,6 +191,7 @@ async fn an_endpoint_with_too_many_events_loses_the_oldest_of_its_longest_queues
         vec!["EV_b_1", "EV_b_2", "EV_b_3"],
         vec!["EV_c_0"],
     ];
+    assert_eq!(claims.len(), kept.len());
     for (claim, kept) in claims.iter().zip(kept) {
         assert_eq!(drain(&db.store, claim).await, kept);
     }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::ids::check_text;
-use crate::error::Error;
+use crate::domain::ids::{USER_ID_CHARS_MAX, check_text};
+use crate::error::{Code, Error};
 
 /// Of a room and of a participant.
 pub const METADATA_BYTES_MAX: usize = 512 << 10;
@@ -12,6 +12,7 @@ pub const METADATA_BYTES_MAX: usize = 512 << 10;
 pub const ATTRIBUTES_BYTES_MAX: usize = 64 << 10;
 pub const NAME_BYTES_MAX: usize = 256;
 pub const IDENTITY_BYTES_MAX: usize = 256;
+pub const ROOM_NAME_BYTES_MAX: usize = 256;
 /// What SendData carries.
 pub const DATA_BYTES_MAX: usize = 64_000;
 /// One message of a data channel, which is all that reaches somebody at once.
@@ -45,6 +46,26 @@ pub fn check_identity(identity: &str) -> Result<(), Error> {
         1..=IDENTITY_BYTES_MAX => check_text("identity", identity),
         _ => Err(exceeds("identity length", IDENTITY_BYTES_MAX)),
     }
+}
+
+/// Of whoever can be listed: users of roomd take part under their ids, which may be longer.
+pub fn check_listed(identity: &str) -> Result<(), Error> {
+    const CHARACTER_BYTES_MAX: usize = 4;
+    match identity.len() {
+        0 => Err(Error::invalid("identity", "must not be empty")),
+        bytes if bytes > USER_ID_CHARS_MAX * CHARACTER_BYTES_MAX => {
+            Err(exceeds("identity length", USER_ID_CHARS_MAX * CHARACTER_BYTES_MAX))
+        }
+        _ => check_text("identity", identity),
+    }
+}
+
+pub fn check_room_name(name: &str) -> Result<(), Error> {
+    if name.len() <= ROOM_NAME_BYTES_MAX {
+        return Ok(());
+    }
+    let problem = format!("room name length exceeds limits: max length {ROOM_NAME_BYTES_MAX}");
+    Err(Error::new(Code::InvalidArgument, "ROOM_NAME_TOO_LONG", problem))
 }
 
 pub fn check_name(name: &str) -> Result<(), Error> {

@@ -35,8 +35,8 @@ impl Turn {
     async fn deliver(&mut self) -> Result<(), Error> {
         let mut next = match self.webhooks.store().find_webhook(&self.claim).await? {
             Some(first) => Some(first),
-            // Somebody deleted events by hand.
-            None => self.advance(self.claim.first_seq).await?,
+            // They were dropped, being too many, or deleted by hand. What has come since is next.
+            None => self.advance(self.claim.first_seq - 1).await?,
         };
         for _ in 0..self.webhooks.limits().turn_events_max {
             let Some(stored) = next else { return Ok(()) };

@@ -223,6 +223,7 @@ impl Actor {
         tracing::info!(room = %self.address.room, sid = %room.sid, "a room came to life");
         self.live.told_ends_at_ms = Some(room.empty_until_ms());
         self.state.live.begin(Arc::new(room));
+        self.publish_live();
     }
 
     /// After every step: lists are answered from the directory.

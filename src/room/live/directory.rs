@@ -95,14 +95,13 @@ impl Directory {
     /// Nobody is in the room any more, however that came about. Says until when it lives, if that
     /// was not known.
     pub fn vacate(&self, address: &RoomAddress, now_ms: i64) -> Option<(Arc<str>, i64)> {
-        let summary = match self.lock().find(address)? {
-            Entry { ends_at_ms: Some(_), .. } => return None,
-            Entry { summary, ends_at_ms: None, .. } => Arc::clone(summary),
-        };
+        let entry =
+            self.lock().find(address).map(|entry| (Arc::clone(&entry.summary), entry.ends_at_ms));
+        let (summary, known_ms) = entry?;
         let (room, sid) = (Arc::clone(&summary.room), Arc::clone(&summary.room.sid));
-        let ends_at_ms = room.departed_until_ms(now_ms);
+        let ends_at_ms = known_ms.unwrap_or_else(|| room.departed_until_ms(now_ms));
         self.set(address, LiveSummary::empty(room), Some(ends_at_ms));
-        Some((sid, ends_at_ms))
+        known_ms.is_none().then_some((sid, ends_at_ms))
     }
 
     pub fn find(&self, address: &RoomAddress) -> Option<Arc<LiveSummary>> {
@@ -118,13 +117,6 @@ impl Directory {
     pub fn keep_listing(&self, address: &RoomAddress, listing: &Arc<Listing>) {
         if let Some(entry) = self.lock().find_mut(address) {
             entry.listing = Some(Arc::clone(listing));
-        }
-    }
-
-    /// Somebody comes, goes or changes, of which nobody was told yet.
-    pub fn forget_listing(&self, address: &RoomAddress) {
-        if let Some(entry) = self.lock().find_mut(address) {
-            entry.listing = None;
         }
     }
 

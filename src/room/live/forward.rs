@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::guests::GuestNews;
 use super::tracks::participant_not_found;
 use super::{Live, Present};
-use crate::domain::live::{LeaveReason, Participant};
+use crate::domain::live::{LeaveReason, Participant, Track};
 use crate::error::{Code, Error};
 use crate::room::effects::{Effects, ForwardStep};
 
@@ -79,6 +79,10 @@ impl Live {
     }
 
     fn set_guest(&mut self, info: &Participant, known: Option<&Participant>) {
+        let known_tracks = known.map_or(&[][..], |known| &known.tracks);
+        let is_there = |track: &Track| info.tracks.iter().any(|other| other.sid == track.sid);
+        let ended: Vec<_> = known_tracks.iter().filter(|track| !is_there(track)).cloned().collect();
+        self.forget_subscriptions(&ended);
         let mut shown = Participant { is_forwarded: true, ..info.clone() };
         // Clients pass over what is older than what they know, and guests are changed here as well.
         let next = known.map_or(0, |known| known.version.wrapping_add(1));

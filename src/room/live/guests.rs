@@ -63,6 +63,10 @@ impl Guests {
         if is_first { Noted::First } else { Noted::Waits }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.shown.is_empty()
+    }
+
     /// Whether somebody is shown during this stay in their own room: who comes back is not.
     pub fn shows(&self, info: &Participant) -> bool {
         self.shown.get(&info.identity).is_some_and(|guest| guest.info.sid == info.sid)

@@ -176,14 +176,21 @@ impl Live {
                 effects.send(To::LiveOne(publisher), live(told));
             }
         }
-        for present in self.present.values_mut() {
-            present.subscriptions.retain(|sid, _| !ended.iter().any(|gone| gone.sid == *sid));
-        }
+        self.forget_subscriptions(&ended);
         self.changed();
         self.announce(identity, None, effects);
         for track in &ended {
             let (room, who) = (self.summary(), self.find(identity));
             effects.tell_live(LiveEvent::TrackUnpublished, room, who, Some(track));
+        }
+    }
+
+    pub(super) fn forget_subscriptions(&mut self, ended: &[Track]) {
+        if ended.is_empty() {
+            return;
+        }
+        for present in self.present.values_mut() {
+            present.subscriptions.retain(|sid, _| !ended.iter().any(|gone| gone.sid == *sid));
         }
     }
 

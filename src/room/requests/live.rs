@@ -121,7 +121,7 @@ impl Rooms {
 
     /// Nobody, if the room is not alive.
     pub async fn participants(&self, address: &RoomAddress) -> Result<Arc<Listing>, Error> {
-        if self.live_room(address).is_none() || !self.inner.is_running(address) {
+        if !self.has_people(address) {
             return Ok(Arc::default());
         }
         if let Some(listing) = self.inner.live.listing(address) {
@@ -154,8 +154,10 @@ impl Rooms {
         identity: &str,
         revoke_before_s: Option<i64>,
     ) -> Result<(), Error> {
-        // Tokens of somebody who is not here can be revoked as well.
-        if self.live_room(address).is_none() && revoke_before_s.is_none() {
+        // Tokens of somebody who is not here can be revoked as well, if there is such a room.
+        if self.live_room(address).is_none()
+            && (revoke_before_s.is_none() || self.inner.find_room(address).await?.is_none())
+        {
             return Err(participant_not_found());
         }
         let identity = identity.into();
@@ -328,13 +330,19 @@ impl Rooms {
         }
     }
 
-    /// A room that is not in memory has nobody in it.
+    /// A room that is not in memory has nobody in it, but for those of other rooms.
+    fn has_people(&self, address: &RoomAddress) -> bool {
+        let has_guests = || self.inner.live.guests(address, |guests| !guests.is_empty());
+        self.live_room(address).is_some()
+            && (self.inner.is_running(address) || has_guests().unwrap_or_default())
+    }
+
     async fn with_participants<T: Send + 'static>(
         &self,
         address: &RoomAddress,
         step: impl FnOnce(&mut State, &mut Effects) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        if self.live_room(address).is_none() || !self.inner.is_running(address) {
+        if !self.has_people(address) {
             return Err(participant_not_found());
         }
         self.call(address, Needs::default(), step).await

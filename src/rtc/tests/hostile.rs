@@ -70,6 +70,36 @@ async fn nobody_is_answered_without_the_password() {
     assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
 }
 
+/// Nothing is read from a client whose data its owner does not take, but it must not be taken for lost.
+#[tokio::test]
+async fn a_client_that_is_held_up_is_still_answered() {
+    const MESSAGES: usize = 100;
+    let limits = RtcLimits { events_bytes_max: 20_000, ..RtcLimits::default() };
+    let rtc = bind(limits).await;
+    let (peer, mut events) = rtc.peer().unwrap();
+    let mut client = Client::new().await;
+    let offer = client.offer(&[reliable()]);
+    let answer = peer.accept(&offer).await.unwrap();
+    let (ours, theirs) = (credentials(&answer), credentials(&offer));
+    client.answered(&answer);
+    let mut client = client.run();
+    client.opens(1).await;
+    for _ in 0..MESSAGES {
+        client.send("_reliable", vec![0; 8_000]);
+    }
+    let path = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    path.connect(rtc.local_addr().unwrap()).await.unwrap();
+    let username = format!("{}:{}", ours.ufrag, theirs.ufrag);
+    for _ in 0..50 {
+        path.send(&check(&username, &ours.pass)).await.unwrap();
+        let answered = timeout(WITHIN, path.recv(&mut [0; 1500])).await;
+        assert!(answered.expect("an answer was to come").unwrap() > 0);
+    }
+    for _ in 0..MESSAGES {
+        while !matches!(next(&mut events).await, Some(Event::Data { .. })) {}
+    }
+}
+
 /// The routes of two peers: an address is whose checks came from there last, and not long ago.
 #[test]
 fn an_address_in_use_cannot_be_taken_over() {

@@ -10,7 +10,6 @@ use crate::error::{Code, Error};
 use crate::proto::livekit;
 use crate::room::live::live_room_not_found;
 
-const ROOM_NAME_BYTES_MAX: usize = 256;
 const METHOD_BYTES_MAX: usize = 64;
 
 /// The id of a room that must be there. A name that no room can have is that of none.
@@ -25,14 +24,6 @@ pub fn check_egress(request: &livekit::CreateRoomRequest) -> Result<(), Error> {
     // LiveKit's text has no roomd behind it: there is nothing here that records.
     let problem = "egress not connected (redis required)";
     Err(Error::new(Code::Unimplemented, "EGRESS_NOT_CONNECTED", problem))
-}
-
-pub fn check_room_name(name: &str) -> Result<(), Error> {
-    if name.len() <= ROOM_NAME_BYTES_MAX {
-        return Ok(());
-    }
-    let problem = format!("room name length exceeds limits: max length {ROOM_NAME_BYTES_MAX}");
-    Err(Error::new(Code::InvalidArgument, "ROOM_NAME_TOO_LONG", problem))
 }
 
 pub fn check_destination(room: &str, to: &str) -> Result<(), Error> {

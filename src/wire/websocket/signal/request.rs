@@ -4,7 +4,7 @@ use http::{Response, StatusCode};
 
 use crate::domain::ctx::{Actor, Caller};
 use crate::domain::ids::RoomId;
-use crate::domain::live::{IDENTITY_BYTES_MAX, LiveToken};
+use crate::domain::live::{IDENTITY_BYTES_MAX, LiveToken, check_room_name};
 use crate::error::Error;
 use crate::wire::body::Body;
 use crate::wire::call;
@@ -77,7 +77,8 @@ pub fn check(caller: Option<Caller>) -> Result<(Caller, LiveToken, RoomId), Refu
     if token.grant.room.is_empty() {
         return bad("no room name".to_owned());
     }
-    match RoomId::parse("room", &token.grant.room) {
+    let named = check_room_name(&token.grant.room);
+    match named.and_then(|()| RoomId::parse("room", &token.grant.room)) {
         Ok(room) => Ok((caller, token, room)),
         Err(error) => bad(error.public().to_owned()),
     }

@@ -165,6 +165,10 @@ impl<'a> Talk<'a> {
         let connect_by = tokio::time::Instant::now() + CONNECT_WITHIN;
         let mut frames = Vec::new();
         loop {
+            // Whatever else goes on, what waits must not wait for a quiet moment.
+            if let Some(peers) = self.peers.as_mut().filter(|peers| peers.is_behind()) {
+                peers.send_waiting();
+            }
             let is_behind = self.peers.as_ref().is_some_and(Peers::is_behind);
             let waits_for_peers = self.peers.is_some() && !self.is_active;
             let event = tokio::select! {

@@ -1,6 +1,9 @@
 // livekit-server-sdk 2.19.2 and people with @liveblocks/client, who know nothing of it.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
+import { WebSocket } from "../realtime/lib.mjs";
+import { AccessToken, baseUrl, key, secret } from "./lib.mjs";
 import { alive, DataPacket_Kind, eventually, identities, NO_PARTICIPANT, Peer } from "./lib.mjs";
 import { prefix, refuses, rooms, withPeer } from "./lib.mjs";
 
@@ -125,6 +128,37 @@ test("moveParticipant and forwardParticipant", () =>
     assert.deepEqual(shown.kindDetails, [1]);
     assert.equal(await rooms.moveParticipant(room, "ben", to), undefined);
     await gone(room, "ben");
+  }));
+
+test("tracks that somebody publishes by signalling", () =>
+  withPeer(async (room) => {
+    const token = new AccessToken(key, secret, { identity: "anna" });
+    token.addGrant({ roomJoin: true, room });
+    const address = `${baseUrl.replace("http", "ws")}/rtc?access_token=${await token.toJwt()}`;
+    const anna = new WebSocket(address);
+    const heard = [];
+    anna.on("message", (data, isBinary) => isBinary || heard.push(JSON.parse(data)));
+    try {
+      await once(anna, "open");
+      const track = { cid: "c", name: "mic", type: "AUDIO", source: "MICROPHONE" };
+      anna.send(JSON.stringify({ addTrack: track }));
+      const published = async () =>
+        (await rooms.listParticipants(room)).find(({ identity }) => identity === "anna")?.tracks[0];
+      const { sid, muted, name } = await eventually("the track is published", published);
+      assert.deepEqual([muted, name], [false, "mic"]);
+      const said = (what) => heard.map((message) => message[what]).filter(Boolean);
+      assert.equal((await rooms.mutePublishedTrack(room, "anna", sid, true)).muted, true);
+      await eventually("anna is told", () => said("mute").length === 1);
+      assert.deepEqual(said("mute"), [{ sid, muted: true }]);
+      assert.equal((await published()).muted, true);
+      const problem = [412, "failed_precondition", "twirp error unknown: remote unmute not enabled"];
+      await refuses(problem, rooms.mutePublishedTrack(room, "anna", sid, false));
+      assert.equal(await rooms.updateSubscriptions(room, "ben", [sid], true), undefined);
+      await eventually("anna has a listener", () => said("trackSubscribed").length === 1);
+      assert.deepEqual(said("trackSubscribed"), [{ trackSid: sid }]);
+    } finally {
+      anna.close();
+    }
   }));
 
 test("tracks that nobody publishes", () =>
