@@ -136,18 +136,21 @@ impl People {
         effects: &mut Effects,
     ) {
         let Some(known) = self.connected.get_mut(&actor) else { return };
-        match target {
-            Some(_) => known.presence.replace(Arc::clone(&data)),
-            None => known.presence.patch(Arc::clone(&data)),
-        }
-        if known.is_hidden {
-            return;
-        }
-        let to = match target {
-            Some(one) if one != SERVER_ACTOR => To::One(one),
-            _ => everybody_but(actor),
+        let (to, data) = match target {
+            Some(one) if one != SERVER_ACTOR => {
+                // Clients send newcomers what they showed before the patches right in front of it.
+                let newest = known.presence.full();
+                (To::One(one), newest.unwrap_or_else(|| known.presence.replace_with(data)))
+            }
+            Some(_) => (everybody_but(actor), known.presence.replace_with(data)),
+            None => {
+                known.presence.patch(Arc::clone(&data));
+                (everybody_but(actor), data)
+            }
         };
-        effects.send(to, ServerMessage::Presence { actor, data, target });
+        if !known.is_hidden {
+            effects.send(to, ServerMessage::Presence { actor, data, target });
+        }
     }
 
     pub fn broadcast(&self, actor: ActorId, event: RawJson, effects: &mut Effects) {

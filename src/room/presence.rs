@@ -28,6 +28,12 @@ impl Presence {
         self.full = (full.get().len() <= PRESENCE_BYTES_MAX).then_some(full);
     }
 
+    /// The same, and gives it back.
+    pub fn replace_with(&mut self, full: RawJson) -> RawJson {
+        self.replace(RawJson::clone(&full));
+        full
+    }
+
     /// Without a full presence there is nothing to patch.
     pub fn patch(&mut self, patch: RawJson) {
         let Some(full) = &self.full else { return };

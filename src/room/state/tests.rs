@@ -170,6 +170,29 @@ fn a_newcomer_gets_the_room_first_and_then_everybody_s_presence() {
     assert_eq!(receivers(&state, joined), ALL);
 }
 
+/// Clients write what they show a newcomer as the newcomer comes, and send it behind what has changed
+/// since.
+#[test]
+fn what_is_shown_to_one_does_not_bring_back_what_is_over() {
+    let mut state = room();
+    let show = |data: Value, target| ClientMessage::Presence { data: raw(&data), target };
+    let messages = vec![
+        show(json!({"x": 1}), Some(-1)),
+        show(json!({"x": 2, "y": 3}), None),
+        show(json!({"x": 1}), Some(READER)),
+    ];
+    let effects = receive(&mut state, WRITER, messages);
+    let [.., to_one] = effects.now.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(to_one.to, To::One(READER));
+    let ServerMessage::Presence { data, target: Some(READER), .. } = &to_one.frame.message else {
+        panic!("{to_one:?}")
+    };
+    assert_eq!(data.get(), r#"{"x":2,"y":3}"#);
+    let effects = receive(&mut state, STRANGER, vec![show(json!({"z": 1}), Some(READER))]);
+    let ServerMessage::Presence { data, .. } = &effects.now[0].frame.message else { panic!() };
+    assert_eq!(data.get(), r#"{"z":1}"#, "nothing else was known");
+}
+
 #[test]
 fn a_yjs_update_comes_back_to_its_sender_and_a_refused_one_tells_where_the_document_stands() {
     let update = || {
