@@ -28,7 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::close::CloseReason;
 use super::effects::{Delivery, Effects, To};
 use super::live::Link;
-use super::message::{ActorId, ClientMessage};
+use super::message::{ActorId, ClientMessage, ServerMessage};
 use super::outbox::Outbox;
 use super::registry::Inner;
 use super::session::{Join, RoomAddress, Session, StorageDialect};
@@ -354,8 +354,13 @@ impl Actor {
                 }
             }
             To::Readers { of, except } => {
+                // A client that comes back has what it knew before until it is sent Storage anew, and
+                // changes that were made to another document would leave it with what nobody has.
+                let is_change = matches!(delivery.frame.message, ServerMessage::Ops(_));
                 for (actor, connection) in &self.connections {
-                    if Some(*actor) != except && self.state.people.may(*actor, Level::Read, of) {
+                    let hears = !is_change || connection.outbox.knows_storage();
+                    let may = || self.state.people.may(*actor, Level::Read, of);
+                    if Some(*actor) != except && hears && may() {
                         connection.outbox.push(&delivery.frame);
                     }
                 }

@@ -1,6 +1,7 @@
 //! What waits for one peer to read it. It is bounded in bytes: a peer that cannot keep up is closed,
 //! since a message that is skipped would break its copy of the room.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -17,6 +18,8 @@ pub struct Outbox {
     /// Cancelled when the peer does not even read what it was written before.
     cut: CancellationToken,
     bytes_max: usize,
+    /// Whether the peer was sent Storage, so that it can make something of its changes.
+    knows_storage: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +40,7 @@ impl Outbox {
             ready: Notify::new(),
             cut: CancellationToken::new(),
             bytes_max,
+            knows_storage: AtomicBool::new(false),
         }
     }
 
@@ -47,6 +51,9 @@ impl Outbox {
         let mut queue = self.lock();
         if queue.closed.is_some() {
             return;
+        }
+        if matches!(frame.message, ServerMessage::StorageItems { .. } | ServerMessage::StorageEnd) {
+            self.knows_storage.store(true, Ordering::Relaxed);
         }
         let mut hurries = !frame.message.may_wait();
         // The document does not count: whoever loads it has asked for it, and gets it once at a time.
@@ -103,6 +110,10 @@ impl Outbox {
 
     pub(super) fn holds_storage(&self) -> bool {
         self.lock().holds_storage
+    }
+
+    pub(super) fn knows_storage(&self) -> bool {
+        self.knows_storage.load(Ordering::Relaxed)
     }
 
     pub(super) fn cut(&self) -> &CancellationToken {

@@ -20,18 +20,34 @@ SEEDS = int(os.environ.get("ROOMD_SEEDS", "2"))
 SEED_FIRST = int(os.environ.get("ROOMD_SEED_FIRST", "1"))
 RUN_WITHIN_SECONDS = 120
 RESTARTS = 2
+# The real client throws this now and then as it applies anew what it did offline, whatever the server
+# says, and is lost then. The same plan goes another way the next time.
+CLIENT_FAULT = "Error: Cannot reposition item that is not in the list"
+ATTEMPTS = 3
 
 
 def play(server: Roomd, artifacts, profile: str, seed: int, restarts: int = 0) -> None:
     name = f"{server.database.kind}-{profile}-{seed}"
-    plan = artifacts.path(f"{name}.json")
+    plan, errors = artifacts.path(f"{name}.json"), artifacts.path(f"{name}.log")
+    for _ in range(ATTEMPTS):
+        status = run_plan(server, (plan, errors), profile, seed, restarts)
+        said = errors.read_text()
+        if status == 0 or CLIENT_FAULT not in said:
+            break
+    assert status == 0, f"{plan}\n{said[-LOG_TAIL_CHARS:]}"
+    plan.unlink()
+    errors.unlink()
+
+
+def run_plan(server: Roomd, files, profile: str, seed: int, restarts: int) -> int:
+    plan, errors = files
     words = ["--profile", profile, "--seed", str(seed), "--restarts", str(restarts)]
     run = subprocess.Popen(
         [os.environ["NODE"], str(REALTIME / "plan.mjs"), *words, "--save", str(plan)],
         env=node_environment(server),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=(errors := artifacts.path(f"{name}.log")).open("w"),
+        stderr=errors.open("w"),
         text=True,
     )
     with run:
@@ -43,11 +59,7 @@ def play(server: Roomd, artifacts, profile: str, seed: int, restarts: int = 0) -
             server.start()
             run.stdin.write("done\n")
             run.stdin.flush()
-        status = run.wait(RUN_WITHIN_SECONDS)
-    said = errors.read_text()
-    assert status == 0, f"{plan}\n{said[-LOG_TAIL_CHARS:]}"
-    plan.unlink()
-    errors.unlink()
+        return run.wait(RUN_WITHIN_SECONDS)
 
 
 @pytest.mark.parametrize("seed", range(SEED_FIRST, SEED_FIRST + SEEDS))

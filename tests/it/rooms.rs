@@ -162,6 +162,11 @@ async fn actors_never_come_twice(db: &Database) {
 async fn a_patch_is_all_or_nothing_and_seen_live(db: &Database) {
     let rooms = with_room(db, "a").await;
     let session = enter(&rooms, "a").await;
+    // Changes are for those who know what is changed.
+    session.receive(vec![ClientMessage::FetchStorage]).await.unwrap();
+    let known =
+        |message: &ServerMessage| matches!(message, ServerMessage::StorageEnd).then_some(());
+    next(&session, known).await;
     let good = json!([
         {"op": "add", "path": "/todos", "value": [{"text": "one"}]},
         {"op": "add", "path": "/todos/-", "value": {"text": "two"}},

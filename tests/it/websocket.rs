@@ -167,12 +167,24 @@ async fn operations_are_acknowledged_and_passed_on() {
     let op = json!({ "type": 3, "id": "root", "data": { "title": "t" } });
     let mut asked = op.clone();
     asked["opId"] = json!("0:0");
-    ann.send(&json!([{ "type": 200 }]).to_string()).await;
-    assert_eq!(ann.find(210).await["nodes"][0][0], "root");
-    ann.find(211).await;
+    for client in [&mut ann, &mut bob] {
+        client.send(&json!([{ "type": 200 }]).to_string()).await;
+        assert_eq!(client.find(210).await["nodes"][0][0], "root");
+        client.find(211).await;
+    }
+    let mut eve = world.join("r").await;
     ann.send(&json!([{ "type": 201, "ops": [asked] }]).to_string()).await;
     assert_eq!(ann.find(201).await["ops"], json!([asked]));
     assert_eq!(bob.find(201).await["ops"], json!([op]));
+    // Who has not asked for the document gets it with the change, and not the change alone.
+    eve.send(&json!([{ "type": 200 }]).to_string()).await;
+    let next = loop {
+        let message = eve.json().await;
+        if message["type"] == 201 || message["type"] == 210 {
+            break message;
+        }
+    };
+    assert_eq!(next["nodes"][0], json!(["root", { "title": "t" }]));
 }
 
 #[tokio::test]
