@@ -19,7 +19,8 @@ pub use key::{LiveKeyPair, LiveSecret, SECRET_BYTES_ADVISED};
 pub use limits::{
     ATTRIBUTES_BYTES_MAX, DATA_BYTES_MAX, DESTINATIONS_MAX, IDENTITY_BYTES_MAX, MESSAGE_BYTES_MAX,
     METADATA_BYTES_MAX, NAME_BYTES_MAX, NAMED_PACKET_BYTES_MAX, PACKET_BYTES_MAX, TOPIC_BYTES_MAX,
-    check_attributes, check_identity, check_listed, check_metadata, check_name, check_room_name,
+    check_attributes, check_identity, check_listed, check_metadata, check_name, check_person,
+    check_room_name,
 };
 pub use participant::{
     KindDetail, LeaveReason, Participant, ParticipantChange, ParticipantKind, ParticipantState,

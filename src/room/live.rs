@@ -27,7 +27,7 @@ use super::effects::{Effects, ForwardStep, To};
 use super::message::{ActorId, ServerMessage};
 use crate::domain::live::{
     KindDetail, LeaveReason, LiveRoom, LiveSummary, Participant, ParticipantKind, ParticipantState,
-    Permission, check_attributes, check_metadata, check_name,
+    Permission, check_person,
 };
 use crate::error::Error;
 
@@ -60,9 +60,7 @@ pub struct LiveJoin {
 impl LiveJoin {
     /// What a token says of its holder, and the client itself.
     pub fn check(&self) -> Result<(), Error> {
-        check_name(&self.name)?;
-        check_metadata(&self.metadata)?;
-        check_attributes(&self.attributes)
+        check_person(&self.name, &self.metadata, &self.attributes)
     }
 }
 

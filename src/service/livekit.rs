@@ -11,7 +11,7 @@ use crate::domain::ctx::Ctx;
 use crate::domain::ids::RoomId;
 use crate::domain::live::{
     DataKind, DataOrigin, LiveData, LiveGrant, LiveNeed, ParticipantChange, check_attributes,
-    check_listed, check_metadata, check_name, check_preset, check_room_name,
+    check_listed, check_metadata, check_person, check_preset, check_room_name,
 };
 use crate::error::{Code, Error};
 use crate::proto::handlers::livekit_room_service::RoomService;
@@ -168,9 +168,7 @@ impl RoomService for LiveRoomHandlers {
         ctx: &Ctx,
         request: livekit::UpdateParticipantRequest,
     ) -> Result<livekit::ParticipantInfo, Error> {
-        check_name(&request.name)?;
-        check_metadata(&request.metadata)?;
-        check_attributes(&request.attributes)?;
+        check_person(&request.name, &request.metadata, &request.attributes)?;
         let address = administered(ctx, &request.room)?;
         let change = ParticipantChange {
             permission: request.permission.as_ref().map(permission_of),

@@ -41,23 +41,32 @@ pub fn check_metadata(metadata: &str) -> Result<(), Error> {
 
 /// Of whoever takes part in a room.
 pub fn check_identity(identity: &str) -> Result<(), Error> {
-    match identity.len() {
-        0 => Err(Error::invalid("identity", "must not be empty")),
-        1..=IDENTITY_BYTES_MAX => check_text("identity", identity),
-        _ => Err(exceeds("identity length", IDENTITY_BYTES_MAX)),
-    }
+    check_identity_within(identity, IDENTITY_BYTES_MAX)
 }
 
 /// Of whoever can be listed: users of roomd take part under their ids, which may be longer.
 pub fn check_listed(identity: &str) -> Result<(), Error> {
     const CHARACTER_BYTES_MAX: usize = 4;
+    check_identity_within(identity, USER_ID_CHARS_MAX * CHARACTER_BYTES_MAX)
+}
+
+fn check_identity_within(identity: &str, bytes_max: usize) -> Result<(), Error> {
     match identity.len() {
         0 => Err(Error::invalid("identity", "must not be empty")),
-        bytes if bytes > USER_ID_CHARS_MAX * CHARACTER_BYTES_MAX => {
-            Err(exceeds("identity length", USER_ID_CHARS_MAX * CHARACTER_BYTES_MAX))
-        }
+        bytes if bytes > bytes_max => Err(exceeds("identity length", bytes_max)),
         _ => check_text("identity", identity),
     }
+}
+
+/// All that is said of somebody, in the order in which LiveKit looks at it.
+pub fn check_person(
+    name: &str,
+    metadata: &str,
+    attributes: &BTreeMap<String, String>,
+) -> Result<(), Error> {
+    check_name(name)?;
+    check_metadata(metadata)?;
+    check_attributes(attributes)
 }
 
 pub fn check_room_name(name: &str) -> Result<(), Error> {

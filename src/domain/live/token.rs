@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    KindDetail, LiveSettings, Participant, ParticipantKind, VideoGrant, check_attributes,
-    check_metadata, check_name, check_preset,
+    KindDetail, LiveSettings, Participant, ParticipantKind, VideoGrant, check_metadata,
+    check_person, check_preset,
 };
 use crate::error::Error;
 
@@ -32,9 +32,7 @@ pub struct LiveToken {
 impl LiveToken {
     /// Whether what it says of its holder can be kept.
     pub fn check_holder(&self) -> Result<(), Error> {
-        check_name(&self.name)?;
-        check_metadata(&self.metadata)?;
-        check_attributes(&self.attributes)
+        check_person(&self.name, &self.metadata, &self.attributes)
     }
 
     /// Whether a room can be brought to life as its holder wants it.

@@ -4,14 +4,25 @@
 //! a pause after 4100 to 4199, and with a long one after 1013 and 4200 to 4299. After anything else
 //! it comes back with the token that it has.
 
-use bytes::Bytes;
+use std::time::Duration;
 
-use super::frame::Violation;
-use super::reader::ReadError;
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
+use tokio::time::timeout;
+
+use super::frame::{Opcode, Violation};
+use super::reader::{MessageReader, ReadError};
+use super::writer::Outgoing;
 use crate::room::close::CloseReason;
 
 /// What is left in a control frame after the code.
 const REASON_BYTES_MAX: usize = super::frame::CONTROL_BYTES_MAX - 2;
+
+/// How long a peer has to take its close frame.
+const CLOSE_WRITE_MAX: Duration = Duration::from_secs(2);
+/// How long a peer that was told to go has to hang up. Hanging up first would make its system throw
+/// away the close frame, if we had not read all that it sent.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Why the conversation with a peer is over.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +34,33 @@ pub enum Ending {
     Gone,
     /// The peer does not read.
     Cut,
+}
+
+/// Says good-bye to a peer that is there to hear it, and waits until it hangs up.
+pub async fn hang_up<R, W>(
+    ending: &Ending,
+    outgoing: &mut Outgoing,
+    reader: &mut MessageReader<'_, R>,
+    write: &mut WriteHalf<W>,
+) where
+    R: AsyncRead + Unpin,
+    W: AsyncRead + AsyncWrite + Unpin,
+{
+    let payload = match ending {
+        Ending::Gone | Ending::Cut => return,
+        Ending::Closed(close) => close.payload(),
+        Ending::Peer(code) => {
+            code.map_or_else(Bytes::new, |code| Bytes::copy_from_slice(&code.to_be_bytes()))
+        }
+    };
+    outgoing.push(Opcode::Close, &payload);
+    let farewell = async {
+        outgoing.flush(write, CLOSE_WRITE_MAX).await?;
+        write.shutdown().await
+    };
+    if matches!(timeout(CLOSE_WRITE_MAX, farewell).await, Ok(Ok(()))) {
+        let _ = timeout(LINGER, reader.discard()).await;
+    }
 }
 
 /// What a close frame says.

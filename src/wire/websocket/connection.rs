@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, WriteHalf};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -27,11 +27,6 @@ use crate::wire::metrics::WebSocketMetrics;
 
 /// Longer messages are parsed where they hold nobody up.
 const PARSE_HERE_BYTES_MAX: usize = 256 << 10;
-/// How long a peer has to take its close frame.
-const CLOSE_WRITE_MAX: Duration = Duration::from_secs(2);
-/// How long a peer that was told to go has to hang up. Hanging up first would make its system throw
-/// away the close frame, if we had not read all that it sent.
-const LINGER: Duration = Duration::from_secs(2);
 /// Answers to the text `ping` that can wait at once.
 const TEXT_PONGS_MAX: u8 = 16;
 /// Operations that were rejected, while the peer has not read so.
@@ -293,26 +288,14 @@ async fn finish<R, W>(
     R: AsyncRead + Unpin,
     W: AsyncRead + AsyncWrite + Unpin,
 {
-    let payload = match ending {
-        Ending::Gone => return,
+    match ending {
         // In the middle of a frame there is nothing more to say.
-        Ending::Cut if outgoing.is_amid() => return,
+        Ending::Cut if outgoing.is_amid() => {}
         Ending::Cut => {
             *outgoing = Outgoing::default();
-            Close::from(CloseReason::TooSlow).payload()
+            let too_slow = Ending::Closed(CloseReason::TooSlow.into());
+            close::hang_up(&too_slow, outgoing, reader, write).await;
         }
-        Ending::Closed(close) => close.payload(),
-        Ending::Peer(code) => {
-            code.map_or_else(Bytes::new, |code| Bytes::copy_from_slice(&code.to_be_bytes()))
-        }
-    };
-    outgoing.push(Opcode::Close, &payload);
-    let farewell = async {
-        outgoing.flush(write, CLOSE_WRITE_MAX).await?;
-        write.shutdown().await
-    };
-    if !matches!(tokio::time::timeout(CLOSE_WRITE_MAX, farewell).await, Ok(Ok(()))) {
-        return;
+        ending => close::hang_up(ending, outgoing, reader, write).await,
     }
-    let _ = tokio::time::timeout(LINGER, reader.discard()).await;
 }

@@ -1,10 +1,9 @@
 //! The end of a conversation, and those that never began.
 
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::farewell;
 use super::frames::{self, Format};
@@ -15,15 +14,13 @@ use crate::proto::livekit::signal_response::Message as Says;
 use crate::room::close::CloseReason;
 use crate::room::codec::livekit::{leave, left};
 use crate::room::rate::{Rate, RateLimits};
-use crate::wire::websocket::close::{Close, Ending};
-use crate::wire::websocket::frame::{Opcode, Violation};
+use crate::wire::websocket::close::{Close, Ending, hang_up};
+use crate::wire::websocket::frame::Violation;
 use crate::wire::websocket::reader::{MessageReader, ReadError};
 use crate::wire::websocket::writer::Outgoing;
 
 /// One message of a client.
 pub const SIGNAL_BYTES_MAX: usize = 2 << 20;
-const CLOSE_WRITE_MAX: Duration = Duration::from_secs(2);
-const LINGER: Duration = Duration::from_secs(2);
 
 /// Why a conversation is over.
 #[derive(Debug)]
@@ -106,32 +103,6 @@ where
     let (opcode, payload) = frames::write(Says::Leave(leave(left(reason))), Format::default());
     outgoing.push(opcode, &payload);
     let ending = Ending::Closed(farewell());
-    finish(&ending, &mut outgoing, &mut reader, &mut write).await;
+    hang_up(&ending, &mut outgoing, &mut reader, &mut write).await;
     ending
-}
-
-pub async fn finish<R, W>(
-    ending: &Ending,
-    outgoing: &mut Outgoing,
-    reader: &mut MessageReader<'_, R>,
-    write: &mut WriteHalf<W>,
-) where
-    R: AsyncRead + Unpin,
-    W: AsyncRead + AsyncWrite + Unpin,
-{
-    let payload = match ending {
-        Ending::Gone | Ending::Cut => return,
-        Ending::Closed(close) => close.payload(),
-        Ending::Peer(code) => {
-            code.map_or_else(Bytes::new, |code| Bytes::copy_from_slice(&code.to_be_bytes()))
-        }
-    };
-    outgoing.push(Opcode::Close, &payload);
-    let farewell = async {
-        outgoing.flush(write, CLOSE_WRITE_MAX).await?;
-        write.shutdown().await
-    };
-    if matches!(tokio::time::timeout(CLOSE_WRITE_MAX, farewell).await, Ok(Ok(()))) {
-        let _ = tokio::time::timeout(LINGER, reader.discard()).await;
-    }
 }

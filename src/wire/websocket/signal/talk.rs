@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, WriteHalf};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::ending::{Goodbye, SIGNAL_BYTES_MAX, finish, not_negotiated, rate};
+use super::ending::{Goodbye, SIGNAL_BYTES_MAX, not_negotiated, rate};
 use super::frames::{self, Format};
 use super::peers::{PeerNews, Peers};
 use super::sent::sent_tracks;
@@ -34,7 +34,7 @@ use crate::room::registry::Rooms;
 use crate::room::session::{Join, Session};
 use crate::rtc::Rtc;
 use crate::wire::metrics::WebSocketMetrics;
-use crate::wire::websocket::close::Ending;
+use crate::wire::websocket::close::{Ending, hang_up};
 use crate::wire::websocket::frame::Opcode;
 use crate::wire::websocket::reader::{Incoming, MessageReader, ReadError};
 use crate::wire::websocket::silence::silence;
@@ -143,7 +143,7 @@ impl<'a> Talk<'a> {
         // The others see at once that it is gone, however long the farewell takes.
         drop((session, peers));
         let ending = goodbye.into_ending();
-        finish(&ending, &mut outgoing, &mut reader, &mut write).await;
+        hang_up(&ending, &mut outgoing, &mut reader, &mut write).await;
         ending
     }
 
